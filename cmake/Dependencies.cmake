@@ -1,0 +1,52 @@
+# Everything that is not ours, in one place; scripts/setup installs it.
+find_package(Threads REQUIRED)
+find_package(Boost 1.81 REQUIRED)
+find_package(nlohmann_json 3.11 REQUIRED)
+find_package(CLI11 2.1 REQUIRED)
+find_package(spdlog 1.10 REQUIRED)
+find_package(SQLite3 3.40 REQUIRED)
+find_package(OpenSSL 3.0 REQUIRED)
+find_package(JPEG REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(SPNG REQUIRED IMPORTED_TARGET spng)
+
+# The static protobuf: LibTorch exports symbols of its own, older copy, and the
+# two must not meet in the dynamic linker (see src/model/CMakeLists.txt).
+set(Protobuf_USE_STATIC_LIBS ON)
+find_package(Protobuf 3.21 REQUIRED)
+
+set(XRAY_OPENVINO_DIR "${XRAY_DEPS}/openvino/openvino/cmake")
+if(EXISTS ${XRAY_OPENVINO_DIR} AND NOT OpenVINO_DIR)
+  set(OpenVINO_DIR ${XRAY_OPENVINO_DIR})
+endif()
+find_package(OpenVINO 2026.0 REQUIRED COMPONENTS Runtime)
+
+if(XRAY_TRAIN)
+  # A full LibTorch (say, with CUDA) found through CMAKE_PREFIX_PATH wins; else
+  # libtorch_cpu and libc10 of the wheel, with the two CUDA stubs they name.
+  find_package(Torch QUIET HINTS ENV XRAY_LIBTORCH)
+  add_library(xray_torch INTERFACE)
+  if(Torch_FOUND)
+    message(STATUS "LibTorch: ${TORCH_INSTALL_PREFIX}")
+    target_link_libraries(xray_torch INTERFACE ${TORCH_LIBRARIES})
+  else()
+    set(torch_root "${XRAY_DEPS}/torch/torch")
+    set(cuda_stubs "${XRAY_DEPS}/torch/nvidia/cu13/lib")
+    if(NOT EXISTS ${torch_root}/lib/libtorch_cpu.so)
+      message(FATAL_ERROR "LibTorch is missing: run scripts/setup train, or configure with -DXRAY_TRAIN=OFF")
+    endif()
+    message(STATUS "LibTorch: ${torch_root} (CPU)")
+    target_include_directories(xray_torch SYSTEM INTERFACE
+      ${torch_root}/include ${torch_root}/include/torch/csrc/api/include)
+    target_link_libraries(xray_torch INTERFACE
+      ${torch_root}/lib/libtorch_cpu.so ${torch_root}/lib/libc10.so
+      ${cuda_stubs}/libcudart.so.13 ${cuda_stubs}/libcupti.so.13)
+  endif()
+endif()
+
+if(XRAY_TESTS)
+  find_package(GTest 1.12 REQUIRED)
+endif()
+if(XRAY_BENCH)
+  find_package(benchmark REQUIRED)
+endif()

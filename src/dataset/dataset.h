@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "common/result.h"
+
+namespace xray {
+
+enum class Label { kNormal, kPneumonia };
+/// What kind of pneumonia a file's name tells; kUnknown where it tells none.
+enum class Subtype { kNone, kBacterial, kViral, kUnknown };
+enum class Split { kTrain, kValidation, kTest };
+
+/// "normal", "pneumonia"; "none", "bacterial", ...; "train", "validation", "test".
+const char* name(Label label);
+const char* name(Subtype subtype);
+const char* name(Split split);
+
+/// One labelled picture on the disk; its bytes are read elsewhere.
+struct Sample {
+  std::filesystem::path path;
+  Label label = Label::kNormal;
+  Subtype subtype = Subtype::kNone;
+  std::string group;    ///< naming family: "IM", "NORMAL2-IM", "person"; else the class folder's name
+  std::string patient;  ///< unique over the data set: group + ":" + ID; without an ID, the file's own stem
+};
+
+/// A folder of pictures, with the split its own folders state, if any.
+struct Dataset {
+  std::filesystem::path root;
+  std::vector<Sample> samples;               ///< sorted by path, so that every run sees one order
+  std::map<std::string, Split> given_split;  ///< by sample path (generic string); empty where the folders give none
+  std::vector<std::string> warnings;         ///< e.g. a patient on both sides of the folders' own split
+};
+
+/// Finds pictures (.jpg, .jpeg, .png, .dcm; any case) below `root` at any depth.
+/// The class comes from the nearest folder named NORMAL or PNEUMONIA (any case),
+/// patients and subtype from file names (`person<ID>_bacteria_<N>`,
+/// `person<ID>_virus_<N>`, `IM-<ID>-<N>`, `NORMAL2-IM-<ID>-<N>`), the given split
+/// from folders named train, val/validation, test. Pictures under no class folder
+/// are left out, and macOS's "._" and "__MACOSX" files too.
+/// kNotFound: no such folder. kInvalidArgument: no picture of either class in it.
+Result<Dataset> scan_dataset(const std::filesystem::path& root);
+
+struct SplitRatios {
+  double train = 0.8;
+  double validation = 0.1;
+  double test = 0.1;
+};
+
+/// One Split per sample: all pictures of a patient on one side, ratios kept
+/// within each (label, subtype, group) as closely as whole patients allow.
+/// Depends on the samples and `seed` alone, not on the machine.
+std::vector<Split> split_by_patient(const std::vector<Sample>& samples, SplitRatios ratios, std::uint64_t seed);
+
+/// One fold number 0..folds-1 per sample, balanced likewise. kFolds >= 2.
+std::vector<int> folds_by_patient(const std::vector<Sample>& samples, int folds, std::uint64_t seed);
+
+}  // namespace xray

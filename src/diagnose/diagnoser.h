@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+
+#include "common/result.h"
+#include "diagnose/finding.h"
+#include "image/decode.h"
+#include "infer/backend.h"
+#include "model/card.h"
+#include "preprocess/preprocess.h"
+
+namespace xray {
+
+/// Bytes -> Finding: the one way, for the command line, HTTP and DICOM alike.
+/// Immutable after construction; diagnose() may be called from many threads.
+class Diagnoser {
+ public:
+  Diagnoser(ModelCard card, std::unique_ptr<Backend> backend, DecodeLimits limits = {});
+
+  const ModelCard& card() const { return card_; }
+  const DecodeLimits& limits() const { return limits_; }
+
+  /// Failures are those of decode_image, Preprocessor and Backend.
+  Result<Finding> diagnose(std::span<const std::byte> bytes) const;
+
+  /// The second half, for pictures that are decoded already.
+  Result<Finding> diagnose(const Image& image) const;
+
+ private:
+  ModelCard card_;
+  Preprocessor preprocessor_;
+  std::unique_ptr<Backend> backend_;
+  DecodeLimits limits_;
+};
+
+/// Calibrated probability of pneumonia (0..1) from logits, by the card.
+double pneumonia_probability(const ModelCard& card, std::span<const float> logits);
+
+/// Loads a package and wires it to OpenVINO. kNotFound, kBadModel.
+Result<std::unique_ptr<Diagnoser>> make_diagnoser(const std::filesystem::path& package,
+                                                  const DecodeLimits& limits = {},
+                                                  const BackendOptions& options = {});
+
+/// The package to use when none was named: $XRAY_MODEL, else the one shipped,
+/// found beside the executable in the build tree (../../models/...) or after
+/// installation (../share/xray/models/...). kNotFound tells where it looked.
+Result<std::filesystem::path> default_package();
+
+}  // namespace xray

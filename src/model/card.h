@@ -1,0 +1,62 @@
+#pragma once
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "common/result.h"
+#include "preprocess/preprocess.h"
+
+namespace xray {
+
+/// How logits become percentages: softmax(logits / temperature), then the
+/// probability of pneumonia passes logit -> slope * logit + intercept -> sigmoid
+/// (Platt 1999; identity by default). Fitted on validation data alone.
+struct Calibration {
+  double temperature = 1.0;
+  double slope = 1.0;
+  double intercept = 0.0;
+};
+
+/// Who a model is and how to use it; `card.json` of a model package. What the
+/// program acts on is typed; what is for people to read (training data, quality,
+/// intended use, limits, licence) stays JSON, carried whole.
+struct ModelCard {
+  static constexpr int kFormat = 1;
+
+  std::string name;
+  std::string version;
+  std::string network_file = "network.onnx";
+  std::string network_sha256;
+  InputSpec input;
+  std::vector<std::string> classes;  ///< in the order of the logits: "normal", then "pneumonia" or "bacterial", "viral"
+  Calibration calibration;
+  double threshold = 0.5;  ///< verdict pneumonia at or above, on the calibrated probability
+  nlohmann::ordered_json about = nlohmann::ordered_json::object();
+
+  /// "name version", as it stands in findings.
+  std::string id() const { return name + " " + version; }
+};
+
+nlohmann::ordered_json to_json(const ModelCard& card);
+
+/// kBadModel, naming the field, for anything missing, of the wrong type or out of range.
+Result<ModelCard> card_from_json(const nlohmann::ordered_json& json);
+
+/// A folder with `card.json` and the network it names.
+struct ModelPackage {
+  std::filesystem::path directory;
+  ModelCard card;
+  std::filesystem::path network_path() const { return directory / card.network_file; }
+};
+
+/// Reads and checks the card and the network's SHA-256. kNotFound, kBadModel.
+Result<ModelPackage> load_package(const std::filesystem::path& directory);
+
+/// Writes the network and then the card (with the network's SHA-256) into
+/// `directory`, each atomically; the directory is made. kIo.
+Result<Done> write_package(const std::filesystem::path& directory, ModelCard card,
+                           std::string_view network_bytes);
+
+}  // namespace xray

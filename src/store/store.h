@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/file.h"
+#include "common/result.h"
+#include "diagnose/finding.h"
+
+namespace xray {
+
+/// A finding as it is kept: what was said, of which picture, when.
+struct StoredFinding {
+  std::string id;          ///< UUID version 7 (RFC 9562): sorts by time of creation
+  std::string created_at;  ///< RFC 3339, UTC, milliseconds
+  std::string file_name;   ///< as uploaded, for people; never used as a path; may be empty
+  Finding finding;
+};
+
+/// One page of findings, newest first.
+struct FindingPage {
+  std::vector<StoredFinding> findings;
+  std::optional<std::string> next_before;  ///< pass as `before` for the next page; none at the end
+};
+
+/// Keeps findings and their pictures. Thread-safe. Every call is one transaction;
+/// what put() acknowledged survives a crash. Failures: kStorage, or kNotFound
+/// where an id names nothing.
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  /// Keeps the finding and the picture's bytes as they came; returns it with id and time.
+  virtual Result<StoredFinding> put(const Finding& finding, const std::string& file_name,
+                                    std::span<const std::byte> picture) = 0;
+  virtual Result<StoredFinding> get(const std::string& id) = 0;
+  virtual Result<Bytes> picture(const std::string& id) = 0;
+  /// At most `limit` (1..200), older than the finding `before` where given.
+  virtual Result<FindingPage> list(int limit, const std::optional<std::string>& before) = 0;
+  virtual Result<Done> remove(const std::string& id) = 0;
+  /// Whether the database answers; for readiness.
+  virtual Result<Done> ping() = 0;
+};
+
+/// `url`: "sqlite:PATH" ("sqlite::memory:" for tests). Makes the file and brings
+/// its schema up to date (migrations/*.sql). kInvalidArgument for another scheme, kStorage.
+Result<std::unique_ptr<Store>> open_store(const std::string& url);
+
+}  // namespace xray
