@@ -32,9 +32,10 @@ struct Sample {
 /// A folder of pictures, with the split its own folders state, if any.
 struct Dataset {
   std::filesystem::path root;
-  std::vector<Sample> samples;               ///< sorted by path, so that every run sees one order
-  std::map<std::string, Split> given_split;  ///< by sample path (generic string); empty where the folders give none
-  std::vector<std::string> warnings;         ///< e.g. a patient on both sides of the folders' own split
+  std::vector<Sample> samples;  ///< sorted by path, so that every run sees one order
+  std::map<std::string, Split>
+      given_split;                    ///< by sample path (generic string); empty where the folders give none
+  std::vector<std::string> warnings;  ///< e.g. a patient on both sides of the folders' own split
 };
 
 /// Finds pictures (.jpg, .jpeg, .png, .dcm; any case) below `root` at any depth.
@@ -55,7 +56,8 @@ struct SplitRatios {
 /// One Split per sample: all pictures of a patient on one side, ratios kept
 /// within each (label, subtype, group) as closely as whole patients allow.
 /// Depends on the samples and `seed` alone, not on the machine.
-std::vector<Split> split_by_patient(const std::vector<Sample>& samples, SplitRatios ratios, std::uint64_t seed);
+std::vector<Split> split_by_patient(const std::vector<Sample>& samples, SplitRatios ratios,
+                                    std::uint64_t seed);
 
 /// One fold number 0..folds-1 per sample, balanced likewise. kFolds >= 2.
 std::vector<int> folds_by_patient(const std::vector<Sample>& samples, int folds, std::uint64_t seed);

@@ -32,7 +32,7 @@ struct Metrics {
   std::int64_t n = 0;
   double threshold = 0.5;
   Confusion confusion;
-  Estimate accuracy;           ///< proportions: Wilson's score interval (Wilson 1927)
+  Estimate accuracy;  ///< proportions: Wilson's score interval (Wilson 1927)
   Estimate sensitivity;
   Estimate specificity;
   Estimate ppv;
@@ -52,6 +52,7 @@ double expected_calibration_error(std::span<const ScoredCase> cases, int bins = 
 
 /// Positive means probability >= threshold. Bootstrap: percentile, over cases,
 /// `resamples` drawn from `seed` (deterministic).
-Metrics measure(std::span<const ScoredCase> cases, double threshold, int resamples = 1000, std::uint64_t seed = 1);
+Metrics measure(std::span<const ScoredCase> cases, double threshold, int resamples = 1000,
+                std::uint64_t seed = 1);
 
 }  // namespace xray

@@ -30,7 +30,8 @@ struct ModelCard {
   std::string network_file = "network.onnx";
   std::string network_sha256;
   InputSpec input;
-  std::vector<std::string> classes;  ///< in the order of the logits: "normal", then "pneumonia" or "bacterial", "viral"
+  std::vector<std::string>
+      classes;  ///< in the order of the logits: "normal", then "pneumonia" or "bacterial", "viral"
   Calibration calibration;
   double threshold = 0.5;  ///< verdict pneumonia at or above, on the calibrated probability
   nlohmann::ordered_json about = nlohmann::ordered_json::object();
