@@ -1,0 +1,19 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+namespace xray {
+
+/// Exit codes of the process.
+constexpr int kExitOk = 0;
+constexpr int kExitSomeFailed = 1;  ///< some files (or the whole run) failed
+constexpr int kExitUsage = 2;       ///< the command line makes no sense
+
+/// Each adds one sub-command to `app`. The work is done inside app.parse(), and
+/// what the process is to exit with is left in `exit_code`; both references must
+/// live until then.
+void add_predict(CLI::App& app, int& exit_code);
+void add_evaluate(CLI::App& app, int& exit_code);
+void add_serve(CLI::App& app, int& exit_code);
+
+}  // namespace xray
