@@ -25,7 +25,7 @@ struct Sample {
   std::filesystem::path path;
   Label label = Label::kNormal;
   Subtype subtype = Subtype::kNone;
-  std::string group;    ///< naming family: "IM", "NORMAL2-IM", "person"; else the class folder's name
+  std::string group;    ///< naming family: "IM", "NORMAL2-IM", "person", "Mendeley"; else the class's name
   std::string patient;  ///< unique over the data set: group + ":" + ID; without an ID, the file's own stem
 };
 
@@ -33,17 +33,27 @@ struct Sample {
 struct Dataset {
   std::filesystem::path root;
   std::vector<Sample> samples;  ///< sorted by path, so that every run sees one order
-  std::map<std::string, Split>
-      given_split;                    ///< by sample path (generic string); empty where the folders give none
+  /// By sample path (generic string); empty where the folders give none. It may
+  /// name one side only, or some samples only: see choose_split().
+  std::map<std::string, Split> given_split;
   std::vector<std::string> warnings;  ///< e.g. a patient on both sides of the folders' own split
 };
 
-/// Finds pictures (.jpg, .jpeg, .png, .dcm; any case) below `root` at any depth.
-/// The class comes from the nearest folder named NORMAL or PNEUMONIA (any case),
-/// patients and subtype from file names (`person<ID>_bacteria_<N>`,
-/// `person<ID>_virus_<N>`, `IM-<ID>-<N>`, `NORMAL2-IM-<ID>-<N>`), the given split
-/// from folders named train, val/validation, test. Pictures under no class folder
-/// are left out, and macOS's "._" and "__MACOSX" files too.
+/// Finds pictures (.jpg, .jpeg, .png, .dcm; any case) at any depth below `root`.
+///
+/// The class comes from the nearest folder named NORMAL or PNEUMONIA, the given
+/// split from the nearest one named train, val/validation or test; both in any
+/// case, and `root` itself counts. Patients and subtype come from file names:
+/// `person<ID>_bacteria_<N>`, `person<ID>_virus_<N>`, `IM-<ID>-<N>`,
+/// `NORMAL2-IM-<ID>-<N>`, and `BACTERIA-<ID>-<N>`, `VIRUS-<ID>-<N>`,
+/// `NORMAL-<ID>-<N>`. The same ID within one family is taken for one patient,
+/// bacterial or viral: better too few patients than one on two sides.
+///
+/// Left out: pictures under no class folder (so every other class, COVID say),
+/// folders named masks, lung_masks or __MACOSX, and names that begin with a dot
+/// (macOS's "._" files among them). Symbolic links are followed; a folder
+/// reached twice is read once. Folders that cannot be read become warnings.
+///
 /// kNotFound: no such folder. kInvalidArgument: no picture of either class in it.
 Result<Dataset> scan_dataset(const std::filesystem::path& root);
 
@@ -59,7 +69,13 @@ struct SplitRatios {
 std::vector<Split> split_by_patient(const std::vector<Sample>& samples, SplitRatios ratios,
                                     std::uint64_t seed);
 
-/// One fold number 0..folds-1 per sample, balanced likewise. kFolds >= 2.
+/// One Split per sample of the data set: the folders' own split where they give
+/// both a training side and another, else split_by_patient(). Where they give
+/// training and test sides alone, validation is taken out of the training side,
+/// in the proportion of `ratios`. Samples in no split folder count as training ones.
+std::vector<Split> choose_split(const Dataset& dataset, SplitRatios ratios, std::uint64_t seed);
+
+/// One fold number 0..folds-1 per sample, balanced likewise. `folds` at least 1.
 std::vector<int> folds_by_patient(const std::vector<Sample>& samples, int folds, std::uint64_t seed);
 
 }  // namespace xray
