@@ -21,7 +21,8 @@ struct Calibration {
 
 /// Who a model is and how to use it; `card.json` of a model package. What the
 /// program acts on is typed; what is for people to read (training data, quality,
-/// intended use, limits, licence) stays JSON, carried whole.
+/// intended use, limits, licence) stays JSON: `about` carries every other
+/// top-level key of the card whole, and is written back after the typed ones.
 struct ModelCard {
   static constexpr int kFormat = 1;
 
@@ -40,9 +41,11 @@ struct ModelCard {
   std::string id() const { return name + " " + version; }
 };
 
+/// Throws std::invalid_argument where `about` holds a typed field's name.
 nlohmann::ordered_json to_json(const ModelCard& card);
 
-/// kBadModel, naming the field, for anything missing, of the wrong type or out of range.
+/// kBadModel, naming the field, for anything missing, of the wrong type, out of
+/// range, or unknown inside a typed field.
 Result<ModelCard> card_from_json(const nlohmann::ordered_json& json);
 
 /// A folder with `card.json` and the network it names.
@@ -56,7 +59,8 @@ struct ModelPackage {
 Result<ModelPackage> load_package(const std::filesystem::path& directory);
 
 /// Writes the network and then the card (with the network's SHA-256) into
-/// `directory`, each atomically; the directory is made. kIo.
+/// `directory`, each atomically; the directory is made. kIo; kBadModel for a
+/// card that could not be read back.
 Result<Done> write_package(const std::filesystem::path& directory, ModelCard card,
                            std::string_view network_bytes);
 

@@ -1,0 +1,133 @@
+#include "model/card.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <stdexcept>
+
+namespace xray {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using ::testing::HasSubstr;
+
+ModelCard example_card() {
+  ModelCard card;
+  card.name = "example";
+  card.version = "1.2";
+  card.network_sha256 = std::string(64, 'a');
+  card.input = {.width = 96, .height = 64, .normalisation = Normalisation::kFixed, .mean = 100, .scale = 50};
+  card.classes = {"normal", "bacterial", "viral"};
+  card.calibration = {.temperature = 1.5, .slope = 0.9, .intercept = -0.25};
+  card.threshold = 0.4;
+  card.about = {{"licence", "Apache-2.0"}, {"quality", {{"auc", 0.99}}}};
+  return card;
+}
+
+TEST(ModelCard, SurvivesARoundTripThroughText) {
+  const ModelCard card = example_card();
+  const auto back = card_from_json(Json::parse(to_json(card).dump()));
+  ASSERT_TRUE(back.ok()) << back.error().message;
+  EXPECT_EQ(back->name, "example");
+  EXPECT_EQ(back->version, "1.2");
+  EXPECT_EQ(back->id(), "example 1.2");
+  EXPECT_EQ(back->network_file, "network.onnx");
+  EXPECT_EQ(back->network_sha256, card.network_sha256);
+  EXPECT_EQ(back->input.width, 96);
+  EXPECT_EQ(back->input.height, 64);
+  EXPECT_EQ(back->input.normalisation, Normalisation::kFixed);
+  EXPECT_EQ(back->input.mean, 100.0F);
+  EXPECT_EQ(back->input.scale, 50.0F);
+  EXPECT_EQ(back->classes, card.classes);
+  EXPECT_EQ(back->calibration.temperature, 1.5);
+  EXPECT_EQ(back->calibration.slope, 0.9);
+  EXPECT_EQ(back->calibration.intercept, -0.25);
+  EXPECT_EQ(back->threshold, 0.4);
+  EXPECT_EQ(back->about, card.about);
+}
+
+TEST(ModelCard, WritesWhatIsForPeopleBehindWhatIsForTheProgram) {
+  const Json json = to_json(example_card());
+  EXPECT_EQ(json.begin().key(), "format");
+  EXPECT_EQ((--json.end()).key(), "quality");
+  EXPECT_EQ(json["licence"], "Apache-2.0");
+}
+
+TEST(ModelCard, PerImageNormalisationNeedsNoNumbers) {
+  ModelCard card = example_card();
+  card.input.normalisation = Normalisation::kPerImage;
+  const Json json = to_json(card);
+  EXPECT_FALSE(json["input"].contains("mean"));
+  const auto back = card_from_json(json);
+  ASSERT_TRUE(back.ok());
+  EXPECT_EQ(back->input.normalisation, Normalisation::kPerImage);
+}
+
+TEST(ModelCard, RefusesAnAboutThatHidesATypedField) {
+  ModelCard card = example_card();
+  card.about["threshold"] = 0.9;
+  EXPECT_THROW(to_json(card), std::invalid_argument);
+}
+
+/// A field spoiled, and how the refusal names it.
+struct Spoiled {
+  const char* name;
+  std::function<void(Json&)> spoil;
+  const char* named;
+};
+
+class SpoiledCard : public ::testing::TestWithParam<Spoiled> {};
+
+TEST_P(SpoiledCard, IsRefusedByTheNameOfTheField) {
+  Json json = to_json(example_card());
+  GetParam().spoil(json);
+  const auto card = card_from_json(json);
+  ASSERT_FALSE(card.ok());
+  EXPECT_EQ(card.error().code, ErrorCode::kBadModel);
+  EXPECT_THAT(card.error().message, HasSubstr(std::string(": ") + GetParam().named + " is "));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    EveryField, SpoiledCard,
+    ::testing::Values(
+        Spoiled{"NotAnObject", [](Json& j) { j = Json::array(); }, "the card"},
+        Spoiled{"FormatMissing", [](Json& j) { j.erase("format"); }, "format"},
+        Spoiled{"FormatNewer", [](Json& j) { j["format"] = 2; }, "format"},
+        Spoiled{"NameMissing", [](Json& j) { j.erase("name"); }, "name"},
+        Spoiled{"NameEmpty", [](Json& j) { j["name"] = ""; }, "name"},
+        Spoiled{"VersionNumber", [](Json& j) { j["version"] = 1.2; }, "version"},
+        Spoiled{"NetworkMissing", [](Json& j) { j.erase("network"); }, "network"},
+        Spoiled{"NetworkText", [](Json& j) { j["network"] = "network.onnx"; }, "network"},
+        Spoiled{"FileMissing", [](Json& j) { j["network"].erase("file"); }, "network.file"},
+        Spoiled{"FileOutside", [](Json& j) { j["network"]["file"] = "../network.onnx"; }, "network.file"},
+        Spoiled{"FileParent", [](Json& j) { j["network"]["file"] = ".."; }, "network.file"},
+        Spoiled{"ShaShort", [](Json& j) { j["network"]["sha256"] = "abc"; }, "network.sha256"},
+        Spoiled{"ShaUpper", [](Json& j) { j["network"]["sha256"] = std::string(64, 'A'); }, "network.sha256"},
+        Spoiled{"NetworkUnknown", [](Json& j) { j["network"]["url"] = "x"; }, "network.url"},
+        Spoiled{"InputMissing", [](Json& j) { j.erase("input"); }, "input"},
+        Spoiled{"WidthZero", [](Json& j) { j["input"]["width"] = 0; }, "input.width"},
+        Spoiled{"WidthHuge", [](Json& j) { j["input"]["width"] = 1LL << 40; }, "input.width"},
+        Spoiled{"HeightFraction", [](Json& j) { j["input"]["height"] = 64.5; }, "input.height"},
+        Spoiled{"NormalisationUnknown", [](Json& j) { j["input"]["normalisation"] = "x"; },
+                "input.normalisation"},
+        Spoiled{"MeanText", [](Json& j) { j["input"]["mean"] = "100"; }, "input.mean"},
+        Spoiled{"ScaleZero", [](Json& j) { j["input"]["scale"] = 0; }, "input.scale"},
+        Spoiled{"InputUnknown", [](Json& j) { j["input"]["crop"] = 0.9; }, "input.crop"},
+        Spoiled{"ClassesMissing", [](Json& j) { j.erase("classes"); }, "classes"},
+        Spoiled{"ClassesNumbers", [](Json& j) { j["classes"] = {1, 2}; }, "classes"},
+        Spoiled{"ClassesSwapped", [](Json& j) { j["classes"] = {"pneumonia", "normal"}; }, "classes"},
+        Spoiled{"CalibrationMissing", [](Json& j) { j.erase("calibration"); }, "calibration"},
+        Spoiled{"TemperatureZero", [](Json& j) { j["calibration"]["temperature"] = 0; },
+                "calibration.temperature"},
+        Spoiled{"SlopeNegative", [](Json& j) { j["calibration"]["slope"] = -1; }, "calibration.slope"},
+        Spoiled{"InterceptNull", [](Json& j) { j["calibration"]["intercept"] = nullptr; },
+                "calibration.intercept"},
+        Spoiled{"CalibrationUnknown", [](Json& j) { j["calibration"]["bias"] = 0; }, "calibration.bias"},
+        Spoiled{"ThresholdMissing", [](Json& j) { j.erase("threshold"); }, "threshold"},
+        Spoiled{"ThresholdPercent", [](Json& j) { j["threshold"] = 50; }, "threshold"},
+        Spoiled{"ThresholdOne", [](Json& j) { j["threshold"] = 1; }, "threshold"}),
+    [](const auto& spoiled) { return spoiled.param.name; });
+
+}  // namespace
+}  // namespace xray
