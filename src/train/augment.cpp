@@ -1,0 +1,319 @@
+#include "train/augment.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <numbers>
+#include <vector>
+
+#include "image/decode.h"
+#include "image/encode.h"
+
+namespace xray {
+namespace {
+
+bool chance(Random& random, double probability) { return random.uniform() < probability; }
+
+float& at(Plane& plane, int x, int y) {
+  return plane.values[static_cast<std::size_t>(y) * static_cast<std::size_t>(plane.width) +
+                      static_cast<std::size_t>(x)];
+}
+
+Plane like(const Plane& plane) { return {plane.width, plane.height, std::vector<float>(plane.values.size())}; }
+
+/// Rotation, shear, zoom, aspect, shift and flip as one bilinear sampling.
+Plane warp(const Plane& in, const AugmentOptions& options, Random& random) {
+  const double angle = random.uniform(-1, 1) * options.rotate_degrees * std::numbers::pi / 180;
+  const double shear = random.uniform(-1, 1) * options.shear;
+  const double zoom = std::exp(random.uniform(std::log(options.zoom_out), std::log(options.zoom_in)));
+  const double aspect = std::exp(random.uniform(-1, 1) * options.aspect / 2);
+  const double flip = chance(random, options.flip) ? -1 : 1;
+  const double shift_x = random.uniform(-1, 1) * options.shift * in.width;
+  const double shift_y = random.uniform(-1, 1) * options.shift * in.height;
+  // What lies beyond the film: its own rim drawn on, black, or some gray.
+  const double beyond = random.uniform();
+  const bool replicate = beyond < 0.4;
+  const auto fill = static_cast<float>(beyond < 0.8 ? 0 : random.uniform(0, 255));
+
+  // Output pixel -> input pixel, both centred.
+  const double cosine = std::cos(angle);
+  const double sine = std::sin(angle);
+  const double xx = flip * (cosine + shear * sine) / (zoom * aspect);
+  const double xy = flip * (shear * cosine - sine) / (zoom * aspect);
+  const double yx = sine / zoom * aspect;
+  const double yy = cosine / zoom * aspect;
+  const double centre_x = (in.width - 1) / 2.0;
+  const double centre_y = (in.height - 1) / 2.0;
+
+  Plane out = like(in);
+  const auto pixel = [&](int x, int y) {
+    if (replicate) {
+      x = std::clamp(x, 0, in.width - 1);
+      y = std::clamp(y, 0, in.height - 1);
+    } else if (x < 0 || y < 0 || x >= in.width || y >= in.height) {
+      return fill;
+    }
+    return in.values[static_cast<std::size_t>(y) * static_cast<std::size_t>(in.width) +
+                     static_cast<std::size_t>(x)];
+  };
+  for (int y = 0; y < in.height; ++y) {
+    for (int x = 0; x < in.width; ++x) {
+      const double dx = x - centre_x - shift_x;
+      const double dy = y - centre_y - shift_y;
+      const double sx = xx * dx + xy * dy + centre_x;
+      const double sy = yx * dx + yy * dy + centre_y;
+      const int x0 = static_cast<int>(std::floor(sx));
+      const int y0 = static_cast<int>(std::floor(sy));
+      const auto fx = static_cast<float>(sx - x0);
+      const auto fy = static_cast<float>(sy - y0);
+      const float top = pixel(x0, y0) * (1 - fx) + pixel(x0 + 1, y0) * fx;
+      const float bottom = pixel(x0, y0 + 1) * (1 - fx) + pixel(x0 + 1, y0 + 1) * fx;
+      at(out, x, y) = top * (1 - fy) + bottom * fy;
+    }
+  }
+  return out;
+}
+
+/// Exposure and window: gamma, a monotone curve through three random points, clipping.
+void tone(Plane& plane, const AugmentOptions& options, Random& random) {
+  constexpr std::size_t kLevels = 256;
+  std::array<float, kLevels> table{};
+  const double gamma = std::exp(random.uniform(-1, 1) * options.gamma);
+  std::array<double, 5> knots{0, 0.25, 0.5, 0.75, 1};
+  if (chance(random, options.tone_curve)) {
+    for (std::size_t i = 1; i < 4; ++i) knots[i] += random.uniform(-0.1, 0.1);
+  }
+  double low = 0;
+  double high = 1;
+  if (chance(random, options.clip)) {
+    low = random.uniform(0, 0.15);
+    high = random.uniform(0.8, 1);
+  }
+  for (std::size_t level = 0; level < kLevels; ++level) {
+    double v = std::pow(static_cast<double>(level) / 255, gamma);
+    const double position = v * 4;
+    const auto knot = std::min<std::size_t>(static_cast<std::size_t>(position), 3);
+    v = knots[knot] + (knots[knot + 1] - knots[knot]) * (position - static_cast<double>(knot));
+    table[level] = static_cast<float>(255 * std::clamp((v - low) / (high - low), 0.0, 1.0));
+  }
+  for (float& value : plane.values) {
+    const float position = std::clamp(value, 0.0F, 254.999F);
+    const auto level = static_cast<std::size_t>(position);
+    const float fraction = position - static_cast<float>(level);
+    value = table[level] * (1 - fraction) + table[level + 1] * fraction;
+  }
+}
+
+/// Three-tap binomial passes; `passes` of them make a Gaussian of variance passes / 2.
+void smooth(Plane& plane, int passes) {
+  Plane other = like(plane);
+  for (int pass = 0; pass < passes; ++pass) {
+    for (int y = 0; y < plane.height; ++y) {
+      for (int x = 0; x < plane.width; ++x) {
+        at(other, x, y) = (at(plane, std::max(x - 1, 0), y) + 2 * at(plane, x, y) +
+                           at(plane, std::min(x + 1, plane.width - 1), y)) /
+                          4;
+      }
+    }
+    for (int y = 0; y < plane.height; ++y) {
+      for (int x = 0; x < plane.width; ++x) {
+        at(plane, x, y) = (at(other, x, std::max(y - 1, 0)) + 2 * at(other, x, y) +
+                           at(other, x, std::min(y + 1, plane.height - 1))) /
+                          4;
+      }
+    }
+  }
+}
+
+Image to_image(const Plane& plane) {
+  Image::Pixels8 pixels(plane.values.size());
+  std::transform(plane.values.begin(), plane.values.end(), pixels.begin(),
+                 [](float v) { return static_cast<std::uint8_t>(std::clamp(v, 0.0F, 255.0F) + 0.5F); });
+  return {plane.width, plane.height, std::move(pixels)};
+}
+
+/// What scanners, archives and exports do: coarser grids, sharpening, grain, JPEG.
+void degrade(Plane& plane, const AugmentOptions& options, Random& random) {
+  if (chance(random, options.resample)) {
+    const double scale = random.uniform(0.4, 0.9);
+    const Plane small = resize(to_image(plane), std::max(1, static_cast<int>(plane.width * scale)),
+                               std::max(1, static_cast<int>(plane.height * scale)));
+    plane = resize(to_image(small), plane.width, plane.height);
+  }
+  if (chance(random, options.blur)) smooth(plane, 1 + static_cast<int>(random.below(3)));
+  if (chance(random, options.sharpen)) {
+    Plane blurred = plane;
+    smooth(blurred, 2);
+    const auto amount = static_cast<float>(random.uniform(0.3, 1.2));
+    for (std::size_t i = 0; i < plane.values.size(); ++i)
+      plane.values[i] += amount * (plane.values[i] - blurred.values[i]);
+  }
+  if (chance(random, options.noise)) {
+    // Two uniform numbers are near enough to film grain and cost no logarithm.
+    const double strength = random.uniform(1, 12);
+    for (float& value : plane.values)
+      value += static_cast<float>(strength * 1.22 * (random.uniform() + random.uniform() - 1));
+  }
+  if (chance(random, options.jpeg)) {
+    const Result<Bytes> bytes = encode_jpeg(to_image(plane), 20 + static_cast<int>(random.below(61)));
+    if (bytes) {
+      const Result<Image> again = decode_image(*bytes);
+      if (again) plane = resize(*again, plane.width, plane.height);
+    }
+  }
+}
+
+void fill_box(Plane& plane, int x0, int y0, int width, int height, float value) {
+  for (int y = std::max(y0, 0); y < std::min(y0 + height, plane.height); ++y)
+    for (int x = std::max(x0, 0); x < std::min(x0 + width, plane.width); ++x) at(plane, x, y) = value;
+}
+
+float mean_level(const Plane& plane) {
+  double sum = 0;
+  for (const float value : plane.values) sum += static_cast<double>(value);
+  return static_cast<float>(sum / static_cast<double>(plane.values.size()));
+}
+
+/// A short line between two points, `thick` pixels wide.
+void stroke(Plane& plane, double x0, double y0, double x1, double y1, int thick, float value) {
+  const int steps = 1 + static_cast<int>(2 * std::hypot(x1 - x0, y1 - y0));
+  for (int i = 0; i <= steps; ++i) {
+    const double t = static_cast<double>(i) / steps;
+    fill_box(plane, static_cast<int>(x0 + (x1 - x0) * t), static_cast<int>(y0 + (y1 - y0) * t), thick, thick,
+             value);
+  }
+}
+
+/// One to three words of made-up glyphs (three to five strokes on a 3 x 4 grid) near
+/// the rim, bright or dark, sometimes on a plate, as markers and exposure data are.
+void draw_markers(Plane& plane, Random& random) {
+  const int words = 1 + static_cast<int>(random.below(3));
+  for (int word = 0; word < words; ++word) {
+    const double size = random.uniform(0.025, 0.09) * plane.height;
+    const int letters = 1 + static_cast<int>(random.below(size > 0.05 * plane.height ? 2 : 9));
+    const double width = letters * size * 0.8;
+    // Along one of the four rims, at most a quarter inside.
+    const double along = random.uniform();
+    const double depth = random.uniform(0.01, 0.22);
+    const double x_room = plane.width - width;
+    const double y_room = plane.height - size;
+    double x = along * x_room;
+    double y = depth * y_room;
+    switch (random.below(4)) {
+      case 0: break;
+      case 1: y = (1 - depth) * y_room; break;
+      case 2:
+        x = depth * x_room;
+        y = along * y_room;
+        break;
+      default:
+        x = (1 - depth) * x_room;
+        y = along * y_room;
+        break;
+    }
+    const bool bright = chance(random, 0.8);
+    const auto ink = static_cast<float>(bright ? random.uniform(190, 255) : random.uniform(0, 40));
+    if (chance(random, 0.2)) {
+      const auto plate = static_cast<float>(bright ? random.uniform(0, 60) : random.uniform(180, 255));
+      fill_box(plane, static_cast<int>(x - 2), static_cast<int>(y - 2), static_cast<int>(width + 4),
+               static_cast<int>(size + 4), plate);
+    }
+    const int thick = std::max(1, static_cast<int>(size * 0.12));
+    for (int letter = 0; letter < letters; ++letter) {
+      const double left = x + letter * size * 0.8;
+      const int strokes = 3 + static_cast<int>(random.below(3));
+      for (int i = 0; i < strokes; ++i) {
+        const auto grid = [&](std::uint64_t cells, double from, double extent) {
+          return from + static_cast<double>(random.below(cells)) / static_cast<double>(cells - 1) * extent;
+        };
+        const double x0 = grid(3, left, size * 0.5);
+        const double y0 = grid(4, y, size);
+        const double x1 = grid(3, left, size * 0.5);
+        const double y1 = grid(4, y, size);
+        stroke(plane, x0, y0, x1, y1, thick, ink);
+      }
+    }
+  }
+}
+
+void hide_corners(Plane& plane, Random& random) {
+  const float average = mean_level(plane);
+  for (int corner = 0; corner < 4; ++corner) {
+    if (!chance(random, 0.5)) continue;
+    const int width = static_cast<int>(random.uniform(0.06, 0.3) * plane.width);
+    const int height = static_cast<int>(random.uniform(0.04, 0.22) * plane.height);
+    const float value = chance(random, 0.5) ? 0.0F : average;
+    fill_box(plane, corner % 2 == 0 ? 0 : plane.width - width, corner < 2 ? 0 : plane.height - height, width,
+             height, value);
+  }
+  if (chance(random, 0.3)) {
+    const int height = static_cast<int>(random.uniform(0.03, 0.12) * plane.height);
+    fill_box(plane, 0, chance(random, 0.5) ? 0 : plane.height - height, plane.width, height,
+             chance(random, 0.5) ? 0.0F : average);
+  }
+}
+
+void draw_border(Plane& plane, Random& random) {
+  const auto value = static_cast<float>(chance(random, 0.75) ? random.uniform(0, 20) : random.uniform(200, 255));
+  const auto side = [&](int extent) { return static_cast<int>(random.uniform(0, 0.09) * extent); };
+  const int left = side(plane.width);
+  const int right = side(plane.width);
+  const int top = side(plane.height);
+  const int bottom = side(plane.height);
+  fill_box(plane, 0, 0, left, plane.height, value);
+  fill_box(plane, plane.width - right, 0, right, plane.height, value);
+  fill_box(plane, 0, 0, plane.width, top, value);
+  fill_box(plane, 0, plane.height - bottom, plane.width, bottom, value);
+}
+
+void erase(Plane& plane, Random& random) {
+  const int boxes = 1 + static_cast<int>(random.below(3));
+  const float average = mean_level(plane);
+  for (int i = 0; i < boxes; ++i) {
+    const int width = static_cast<int>(random.uniform(0.06, 0.28) * plane.width);
+    const int height = static_cast<int>(random.uniform(0.06, 0.28) * plane.height);
+    const int x = static_cast<int>(random.below(static_cast<std::uint64_t>(plane.width - width)));
+    const int y = static_cast<int>(random.below(static_cast<std::uint64_t>(plane.height - height)));
+    fill_box(plane, x, y, width, height,
+             chance(random, 0.5) ? average : static_cast<float>(random.uniform(0, 255)));
+  }
+}
+
+}  // namespace
+
+AugmentOptions no_augmentation() {
+  return {.rotate_degrees = 0,
+          .shear = 0,
+          .shift = 0,
+          .zoom_in = 1,
+          .zoom_out = 1,
+          .aspect = 0,
+          .flip = 0,
+          .gamma = 0,
+          .tone_curve = 0,
+          .clip = 0,
+          .blur = 0,
+          .sharpen = 0,
+          .resample = 0,
+          .noise = 0,
+          .jpeg = 0,
+          .markers = 0,
+          .hide_corners = 0,
+          .border = 0,
+          .erase = 0};
+}
+
+Plane augment(const Plane& picture, const AugmentOptions& options, Random& random) {
+  Plane plane = warp(picture, options, random);
+  tone(plane, options, random);
+  // Dress goes on before the degradations, as in a film that was scanned with it.
+  if (chance(random, options.hide_corners)) hide_corners(plane, random);
+  if (chance(random, options.border)) draw_border(plane, random);
+  if (chance(random, options.markers)) draw_markers(plane, random);
+  degrade(plane, options, random);
+  if (chance(random, options.erase)) erase(plane, random);
+  for (float& value : plane.values) value = std::clamp(value, 0.0F, 255.0F);
+  return plane;
+}
+
+}  // namespace xray
