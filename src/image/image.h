@@ -27,12 +27,16 @@ class Image {
   std::span<const std::uint8_t> pixels8() const { return std::get<Pixels8>(pixels_); }
   std::span<const std::uint16_t> pixels16() const { return std::get<Pixels16>(pixels_); }
 
-  /// Size in the file (upright), where decoding made it smaller; else width() x height().
+  /// Size in the file (upright): more than width() x height() where decoding made it smaller.
   int source_width() const { return source_width_; }
   int source_height() const { return source_height_; }
-  void set_source_size(int width, int height) {
+  /// Pixels per pixel of the file, at most 1. The picture covers source_width() *
+  /// scale() columns: the last one may hang over its edge by a fraction, and so may the last row.
+  double scale() const { return scale_; }
+  void set_source(int width, int height, double scale) {
     source_width_ = width;
     source_height_ = height;
+    scale_ = scale;
   }
 
  private:
@@ -40,6 +44,7 @@ class Image {
   int height_ = 0;
   int source_width_ = 0;
   int source_height_ = 0;
+  double scale_ = 1;
   std::variant<Pixels8, Pixels16> pixels_;
 };
 

@@ -118,7 +118,7 @@ class JpegReader {
     int source_width = static_cast<int>(info_.image_width);
     int source_height = static_cast<int>(info_.image_height);
     if (swaps_sides(orientation)) std::swap(source_width, source_height);
-    image.set_source_size(source_width, source_height);
+    image.set_source(source_width, source_height, static_cast<double>(info_.scale_num) / info_.scale_denom);
     return image;
   }
 

@@ -27,7 +27,8 @@ struct Plane {
 /// `region` of `image` resized to width x height with a triangle filter whose
 /// support grows with the reduction (antialiased bilinear, as Pillow's BILINEAR
 /// and the filter that made the training set); the aspect ratio is not kept.
-/// Rows first, then columns, in float, no rounding between.
+/// In float without rounding between the two directions. Throws
+/// std::invalid_argument where the region is not inside the picture or a size is below 1.
 Plane resize(const Image& image, Region region, int width, int height);
 /// The whole picture.
 Plane resize(const Image& image, int width, int height);
@@ -62,6 +63,7 @@ class Preprocessor {
 
   /// Resize, then normalise, into `input` (input_size() floats, row-major).
   /// kUnusable where the picture is narrower or lower than 32 pixels, or one flat gray.
+  /// Throws std::invalid_argument unless input.size() == input_size().
   Result<Done> operator()(const Image& image, std::span<float> input) const;
 
   /// Only the second half, in place: gray levels 0..255 -> network input.

@@ -1,0 +1,191 @@
+#include "preprocess/preprocess.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <stdexcept>
+#include <string>
+
+namespace xray {
+namespace {
+
+// One build runs on every x86-64 machine and still uses the widest vectors it
+// finds there. Sanitizers do not get along with that choice at load time.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && \
+    !defined(__SANITIZE_THREAD__)
+#define XRAY_WIDEST_VECTORS __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define XRAY_WIDEST_VECTORS
+#endif
+
+constexpr int kSmallestSide = 32;
+// Less contrast than this, in gray levels, is no picture of anything.
+constexpr float kFlatRange = 1.0F;
+
+/// Which samples of a line make up each sample of the resized line, and how much of each.
+struct Filter {
+  int taps = 0;                ///< weights per output sample; those beyond the triangle are 0
+  std::vector<int> first;      ///< per output sample: the first sample it takes
+  std::vector<float> weights;  ///< output sample by output sample, `taps` each
+};
+
+/// A triangle of half-width max(1, reduction), cut where the line ends. The line
+/// has `samples` samples and is `length` long, which may end inside the last
+/// one. The weights of each output sample add up to `sum`.
+Filter make_filter(int samples, double length, int out_samples, double sum) {
+  const double reduction = length / out_samples;
+  const double half_width = std::max(reduction, 1.0);
+  Filter filter;
+  filter.taps = std::min(samples, static_cast<int>(std::ceil(2 * half_width)) + 1);
+  filter.first.reserve(static_cast<std::size_t>(out_samples));
+  filter.weights.reserve(static_cast<std::size_t>(out_samples) * static_cast<std::size_t>(filter.taps));
+  std::vector<double> triangle(static_cast<std::size_t>(filter.taps));
+  for (int i = 0; i < out_samples; ++i) {
+    const double center = (i + 0.5) * reduction;
+    const int first = std::clamp(static_cast<int>(center - half_width + 0.5), 0, samples - filter.taps);
+    double total = 0;
+    for (std::size_t tap = 0; tap < triangle.size(); ++tap) {
+      const double distance = std::abs(first + static_cast<double>(tap) + 0.5 - center);
+      triangle[tap] = std::max(0.0, 1.0 - distance / half_width);
+      total += triangle[tap];
+    }
+    filter.first.push_back(first);
+    for (const double weight : triangle) filter.weights.push_back(static_cast<float>(weight * sum / total));
+  }
+  return filter;
+}
+
+template <typename Pixel>
+inline void add_scaled(const Pixel* row, float weight, float* sums, int width) {
+  for (int x = 0; x < width; ++x) sums[x] += weight * static_cast<float>(row[x]);
+}
+XRAY_WIDEST_VECTORS void add_row(const std::uint8_t* row, float weight, float* sums, int width) {
+  add_scaled(row, weight, sums, width);
+}
+XRAY_WIDEST_VECTORS void add_row(const std::uint16_t* row, float weight, float* sums, int width) {
+  add_scaled(row, weight, sums, width);
+}
+
+void filter_row(const Filter& filter, const float* row, float* out) {
+  const float* weight = filter.weights.data();
+  for (const int first : filter.first) {
+    float sum = 0;
+    for (int tap = 0; tap < filter.taps; ++tap) sum += *weight++ * row[first + tap];
+    *out++ = sum;
+  }
+}
+
+/// Columns first, whole rows at a time: that pass touches every source pixel, in the order in which they lie.
+template <typename Pixel>
+void filter_picture(const Filter& columns, const Filter& rows, const Pixel* pixels, int stride, int width,
+                    Plane& plane) {
+  std::vector<float> sums(static_cast<std::size_t>(width));
+  const float* weight = columns.weights.data();
+  float* out = plane.values.data();
+  for (const int first : columns.first) {
+    std::fill(sums.begin(), sums.end(), 0.0F);
+    const Pixel* row = pixels + static_cast<std::ptrdiff_t>(first) * stride;
+    for (int tap = 0; tap < columns.taps; ++tap, row += stride) {
+      add_row(row, *weight++, sums.data(), width);
+    }
+    filter_row(rows, sums.data(), out);
+    out += plane.width;
+  }
+}
+
+/// Sum of `term(value)` over the values, in double. Sixteen sums side by side
+/// leave the compiler free to use vectors, which one running sum would not.
+template <typename Term>
+double sum_of(std::span<const float> values, const Term& term) {
+  std::array<double, 16> sums{};
+  std::size_t i = 0;
+  for (; i + sums.size() <= values.size(); i += sums.size()) {
+    for (std::size_t lane = 0; lane < sums.size(); ++lane)
+      sums[lane] += term(static_cast<double>(values[i + lane]));
+  }
+  for (; i < values.size(); ++i) sums[0] += term(static_cast<double>(values[i]));
+  double total = 0;
+  for (const double sum : sums) total += sum;
+  return total;
+}
+
+}  // namespace
+
+Plane resize(const Image& image, Region region, int width, int height) {
+  const bool inside = region.x >= 0 && region.y >= 0 && region.width >= 1 && region.height >= 1 &&
+                      region.width <= image.width() - region.x && region.height <= image.height() - region.y;
+  if (!inside || width < 1 || height < 1) {
+    throw std::invalid_argument("resize: the region is not inside the picture, or the size is below 1");
+  }
+  const double levels = image.bits() == 8 ? 1.0 : 1.0 / 257;
+  const double covered_width = image.source_width() * image.scale() - region.x;
+  const double covered_height = image.source_height() * image.scale() - region.y;
+  const Filter rows = make_filter(region.width, std::min<double>(region.width, covered_width), width, 1.0);
+  const Filter columns =
+      make_filter(region.height, std::min<double>(region.height, covered_height), height, levels);
+
+  Plane plane{width, height, {}};
+  plane.values.resize(static_cast<std::size_t>(width) * static_cast<std::size_t>(height));
+  const std::ptrdiff_t start = static_cast<std::ptrdiff_t>(region.y) * image.width() + region.x;
+  if (image.bits() == 8) {
+    filter_picture(columns, rows, image.pixels8().data() + start, image.width(), region.width, plane);
+  } else {
+    filter_picture(columns, rows, image.pixels16().data() + start, image.width(), region.width, plane);
+  }
+  return plane;
+}
+
+Plane resize(const Image& image, int width, int height) {
+  return resize(image, {0, 0, image.width(), image.height()}, width, height);
+}
+
+Preprocessor::Preprocessor(InputSpec spec) : spec_(spec) {
+  if (spec.width < 1 || spec.height < 1 || !(spec.scale > 0)) {
+    throw std::invalid_argument("Preprocessor: sizes and scale must be positive");
+  }
+}
+
+std::size_t Preprocessor::input_size() const {
+  return static_cast<std::size_t>(spec_.width) * static_cast<std::size_t>(spec_.height);
+}
+
+DecodeSize Preprocessor::decode_size() const {
+  // On 274 films of 0.1 to 7 megapixels the input then differs from that of the
+  // whole film by 0.16 gray levels (mean; the worst film by 0.39). Decoding to
+  // the input's own size is 5 % faster, but twice as far off.
+  return {spec_.width * 3 / 2, spec_.height * 3 / 2};
+}
+
+Result<Done> Preprocessor::operator()(const Image& image, std::span<float> input) const {
+  if (input.size() != input_size()) throw std::invalid_argument("Preprocessor: wrong size of the input");
+  if (image.width() < kSmallestSide || image.height() < kSmallestSide) {
+    return Error{ErrorCode::kUnusable,
+                 "the picture is too small to be judged: " + std::to_string(image.width()) + " x " +
+                     std::to_string(image.height()) + " pixels"};
+  }
+  const Plane plane = resize(image, spec_.width, spec_.height);
+  const auto [darkest, brightest] = std::minmax_element(plane.values.begin(), plane.values.end());
+  if (*brightest - *darkest < kFlatRange) {
+    return Error{ErrorCode::kUnusable, "the picture is one flat gray; there is nothing to be judged"};
+  }
+  std::copy(plane.values.begin(), plane.values.end(), input.begin());
+  normalise(input);
+  return Done{};
+}
+
+void Preprocessor::normalise(std::span<float> values) const {
+  float mean = spec_.mean;
+  float scale = spec_.scale;
+  if (spec_.normalisation == Normalisation::kPerImage) {
+    const auto count = static_cast<double>(values.size());
+    const double average = sum_of(values, [](double v) { return v; }) / count;
+    const double variance =
+        sum_of(values, [average](double v) { return (v - average) * (v - average); }) / count;
+    mean = static_cast<float>(average);
+    scale = std::max(1.0F, static_cast<float>(std::sqrt(variance)));
+  }
+  const float factor = 1.0F / scale;
+  for (float& value : values) value = (value - mean) * factor;
+}
+
+}  // namespace xray
