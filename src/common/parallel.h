@@ -5,11 +5,11 @@
 #include <cstddef>
 #include <exception>
 #include <mutex>
-#include <optional>
 #include <stop_token>
 #include <thread>
 #include <type_traits>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace xray {
@@ -35,11 +35,8 @@ template <typename Produce, typename Consume>
 bool parallel_ordered(std::size_t n, int threads, std::size_t window, Produce&& produce, Consume&& consume,
                       const std::stop_token& stop = {}) {
   using Out = std::invoke_result_t<Produce&, std::size_t>;
-  struct Slot {
-    std::optional<Out> result;
-    std::exception_ptr failure;
-    bool filled() const { return result.has_value() || failure != nullptr; }
-  };
+  /// Nothing yet, a result, or what `produce` threw instead.
+  using Slot = std::variant<std::monostate, Out, std::exception_ptr>;
 
   std::mutex mutex;
   std::condition_variable room;
@@ -58,9 +55,9 @@ bool parallel_ordered(std::size_t n, int threads, std::size_t window, Produce&& 
       lock.unlock();
       Slot slot;
       try {
-        slot.result.emplace(produce(index));
+        slot.template emplace<1>(produce(index));
       } catch (...) {
-        slot.failure = std::current_exception();
+        slot.template emplace<2>(std::current_exception());
       }
       lock.lock();
       ring[index % ring.size()] = std::move(slot);
@@ -91,12 +88,12 @@ bool parallel_ordered(std::size_t n, int threads, std::size_t window, Produce&& 
     {
       std::unique_lock lock(mutex);
       Slot& turn = ring[index % ring.size()];
-      progress.wait(lock, stop, [&] { return turn.filled(); });
+      progress.wait(lock, stop, [&] { return turn.index() != 0; });
       if (stop.stop_requested()) return false;
       slot = std::exchange(turn, Slot{});
     }
-    if (slot.failure) std::rethrow_exception(slot.failure);
-    consume(index, std::move(*slot.result));
+    if (slot.index() == 2) std::rethrow_exception(std::get<2>(slot));
+    consume(index, std::get<1>(std::move(slot)));
     {
       // Only now, so that a slow consumer holds the workers back.
       const std::lock_guard lock(mutex);

@@ -49,8 +49,8 @@ bool is_picture_name(const fs::path& path) {
 }
 
 bool is_left_out(const std::string& file_name) {
-  static const std::set<std::string> kFolders{"masks", "lung_masks", "__macosx"};
-  return file_name.starts_with('.') || kFolders.contains(lower(file_name));
+  static const std::set<std::string> folders{"masks", "lung_masks", "__macosx"};
+  return file_name.starts_with('.') || folders.contains(lower(file_name));
 }
 
 /// What the folders above a file say of it.
@@ -74,9 +74,9 @@ struct NameParts {
 };
 
 NameParts parse_name(const std::string& stem) {
-  static const std::regex kPerson("person([0-9]+)_(bacteria|virus)(_.*)?", std::regex::icase);
-  static const std::regex kIndiana("(NORMAL2-)?IM-([0-9]+)(-.*)?", std::regex::icase);
-  static const std::regex kMendeley("(NORMAL|BACTERIA|VIRUS)-([0-9]+)(-.*)?", std::regex::icase);
+  static const std::regex person("person([0-9]+)_(bacteria|virus)(_.*)?", std::regex::icase);
+  static const std::regex indiana("(NORMAL2-)?IM-([0-9]+)(-.*)?", std::regex::icase);
+  static const std::regex mendeley("(NORMAL|BACTERIA|VIRUS)-([0-9]+)(-.*)?", std::regex::icase);
   const auto subtype_of = [](const std::string& word) {
     const std::string cause = lower(word);
     if (cause == "bacteria") return Subtype::kBacterial;
@@ -84,10 +84,10 @@ NameParts parse_name(const std::string& stem) {
     return Subtype::kUnknown;
   };
   std::smatch match;
-  if (std::regex_match(stem, match, kPerson)) return {"person", match[1], subtype_of(match[2])};
-  if (std::regex_match(stem, match, kIndiana))
+  if (std::regex_match(stem, match, person)) return {"person", match[1], subtype_of(match[2])};
+  if (std::regex_match(stem, match, indiana))
     return {match[1].matched ? "NORMAL2-IM" : "IM", match[2], Subtype::kUnknown};
-  if (std::regex_match(stem, match, kMendeley)) return {"Mendeley", match[2], subtype_of(match[1])};
+  if (std::regex_match(stem, match, mendeley)) return {"Mendeley", match[2], subtype_of(match[1])};
   return {};
 }
 
@@ -182,6 +182,7 @@ std::vector<std::size_t> assign_patients(std::span<const Sample* const> samples,
   }
 
   std::vector<const std::vector<std::size_t>*> order;
+  order.reserve(patients.size());
   for (const auto& [patient, members] : patients) order.push_back(&members);
   Random(seed).shuffle(std::span(order));
 

@@ -41,6 +41,7 @@ class DatasetTest : public testing::Test {
   }
   std::vector<std::string> paths(const Dataset& dataset) {
     std::vector<std::string> result;
+    result.reserve(dataset.samples.size());
     for (const Sample& sample : dataset.samples)
       result.push_back(sample.path.lexically_relative(dir_.path()).generic_string());
     return result;
@@ -201,6 +202,7 @@ std::vector<double> shares(const std::vector<Sample>& samples, const std::vector
     ++of_all;
   }
   std::vector<double> result;
+  result.reserve(counts.size());
   for (const auto& [stratum, count] : counts) result.push_back(count.first / count.second);
   return result;
 }
@@ -241,7 +243,8 @@ TEST(SplitByPatient, DependsOnSamplesAndSeedAlone) {
 TEST(SplitByPatient, RefusesRatiosThatMakeNoSense) {
   EXPECT_THROW(split_by_patient({}, {.train = -1, .validation = 1, .test = 1}, 1), std::invalid_argument);
   EXPECT_THROW(split_by_patient({}, {.train = 0, .validation = 0, .test = 0}, 1), std::invalid_argument);
-  EXPECT_THROW(split_by_patient({}, {.train = NAN, .validation = 0, .test = 0}, 1), std::invalid_argument);
+  EXPECT_THROW(split_by_patient({}, {.train = std::nan(""), .validation = 0, .test = 0}, 1),
+               std::invalid_argument);
 }
 
 TEST(FoldsByPatient, KeepsPatientsWholeAndFoldsEven) {
@@ -275,11 +278,9 @@ TEST_F(ChooseSplitTest, SplitsByPatientWhereTheFoldersGiveOneSideOrNone) {
 }
 
 TEST_F(ChooseSplitTest, TakesTheFoldersOwnSplit) {
-  const auto given = [](std::size_t i) {
-    return std::optional(i % 3 == 0 ? Split::kValidation : Split::kTrain);
-  };
+  const auto given = [](std::size_t i) { return i % 3 == 0 ? Split::kValidation : Split::kTrain; };
   const std::vector<Split> splits = choose_split(make(make_samples(50), given), {}, 3);
-  for (std::size_t i = 0; i < splits.size(); ++i) EXPECT_EQ(splits[i], *given(i));
+  for (std::size_t i = 0; i < splits.size(); ++i) EXPECT_EQ(splits[i], given(i));
 }
 
 TEST_F(ChooseSplitTest, TakesValidationOutOfTrainingWhereItIsMissing) {
