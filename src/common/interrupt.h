@@ -1,0 +1,12 @@
+#pragma once
+
+#include <stop_token>
+
+namespace xray {
+
+/// Turns the first SIGINT or SIGTERM into a request to stop; a second one ends the
+/// process at once, as users expect. Call before any thread is started, so that
+/// all of them inherit the blocked signals; later calls return the same token.
+std::stop_token stop_on_interrupt();
+
+}  // namespace xray
