@@ -35,7 +35,7 @@ class Diagnoser {
   DecodeLimits limits_;
 };
 
-/// Calibrated probability of pneumonia (0..1) from logits, by the card.
+/// Calibrated probability of pneumonia (0..1) from logits, one per class of the card.
 double pneumonia_probability(const ModelCard& card, std::span<const float> logits);
 
 /// Loads a package and wires it to OpenVINO. kNotFound, kBadModel.
@@ -43,9 +43,13 @@ Result<std::unique_ptr<Diagnoser>> make_diagnoser(const std::filesystem::path& p
                                                   const DecodeLimits& limits = {},
                                                   const BackendOptions& options = {});
 
-/// The package to use when none was named: $XRAY_MODEL, else the one shipped,
-/// found beside the executable in the build tree (../../models/...) or after
-/// installation (../share/xray/models/...). kNotFound tells where it looked.
+/// The one package that ships with the program `executable`: in the build tree
+/// ../../models/..., after installation ../share/xray/models/... from its folder.
+/// kNotFound tells where it looked, or that there are several.
+Result<std::filesystem::path> shipped_package(const std::filesystem::path& executable);
+
+/// The package to use when none was named: $XRAY_MODEL, else the one shipped with
+/// the running program.
 Result<std::filesystem::path> default_package();
 
 }  // namespace xray

@@ -14,8 +14,9 @@ enum class Verdict { kNormal, kPneumonia };
 /// "normal", "pneumonia".
 const char* name(Verdict verdict);
 
-/// Evidence for pneumonia over the picture: row-major grid, 0 (none) to 1 (as
-/// strong as the network's maps get), coarse as the network's last stage.
+/// Evidence for pneumonia over the picture: row-major grid, coarse as the
+/// network's last stage. 0: the cell reads as normal; else how far its calibrated
+/// probability lies above the threshold on the way to certainty, 1.
 struct HeatMap {
   int width = 0;
   int height = 0;
@@ -45,6 +46,7 @@ struct Finding {
   Timing timing;
   int width = 0;  ///< of the picture in the file
   int height = 0;
+  bool has_subtype() const { return bacterial >= 0; }
 };
 
 /// {"verdict", "percent": {"normal", "pneumonia"}, "subtype": {"bacterial",

@@ -51,16 +51,16 @@ TEST_F(OpenVinoBackend, ComputesLogitsAndClassMaps) {
 
   ASSERT_THAT(prediction.logits, SizeIs(3));
   EXPECT_NEAR(prediction.logits[0], 0.0, 1e-5);
-  EXPECT_NEAR(prediction.logits[1], -2.0, 1e-5);
-  EXPECT_NEAR(prediction.logits[2], -3.0, 1e-5);
+  EXPECT_NEAR(prediction.logits[1], -5.0, 1e-5);
+  EXPECT_NEAR(prediction.logits[2], -6.0, 1e-5);
 
   ASSERT_EQ(prediction.map_width, test::kTinyCells);
   ASSERT_EQ(prediction.map_height, test::kTinyCells);
   ASSERT_THAT(prediction.maps, SizeIs(3 * test::kTinyCells * test::kTinyCells));
   const std::size_t bacterial = test::kTinyCells * test::kTinyCells;
   EXPECT_NEAR(prediction.maps[0], 0.0, 1e-5);
-  EXPECT_NEAR(prediction.maps[bacterial], 3.0, 1e-5);
-  EXPECT_NEAR(prediction.maps[bacterial + test::kTinyCells - 1], -7.0, 1e-5);
+  EXPECT_NEAR(prediction.maps[bacterial], 0.0, 1e-5);
+  EXPECT_NEAR(prediction.maps[bacterial + test::kTinyCells - 1], -10.0, 1e-5);
 }
 
 TEST_F(OpenVinoBackend, AnswersSeveralPicturesInTheirOrder) {
@@ -74,9 +74,9 @@ TEST_F(OpenVinoBackend, AnswersSeveralPicturesInTheirOrder) {
   const auto predictions = (*backend)->infer(inputs, 3);
   ASSERT_TRUE(predictions.ok()) << predictions.error().message;
   ASSERT_THAT(*predictions, SizeIs(3));
-  EXPECT_NEAR((*predictions)[0].logits[1], 3.0, 1e-5);
-  EXPECT_NEAR((*predictions)[1].logits[1], -7.0, 1e-5);
-  EXPECT_NEAR((*predictions)[2].logits[1], 13.0, 1e-5);
+  EXPECT_NEAR((*predictions)[0].logits[1], 0.0, 1e-5);
+  EXPECT_NEAR((*predictions)[1].logits[1], -10.0, 1e-5);
+  EXPECT_NEAR((*predictions)[2].logits[1], 10.0, 1e-5);
 }
 
 TEST_F(OpenVinoBackend, ServesMoreThreadsThanItHasRequests) {
@@ -96,7 +96,7 @@ TEST_F(OpenVinoBackend, ServesMoreThreadsThanItHasRequests) {
   for (auto& thread : threads) thread.join();
   for (std::size_t t = 0; t < answers.size(); ++t)
     EXPECT_THAT(answers[t], ::testing::AllOf(SizeIs(50), ::testing::Each(::testing::FloatNear(
-                                                             2.0F * static_cast<float>(t) - 18.0F, 1e-4F))));
+                                                             2.0F * static_cast<float>(t) - 21.0F, 1e-4F))));
 }
 
 TEST_F(OpenVinoBackend, RefusesInputOfAnotherSize) {

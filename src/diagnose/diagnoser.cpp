@@ -1,0 +1,117 @@
+#include "diagnose/diagnoser.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <utility>
+
+namespace xray {
+namespace {
+
+/// Milliseconds since it was made or last asked.
+class Stopwatch {
+ public:
+  double lap() {
+    const auto now = std::chrono::steady_clock::now();
+    const std::chrono::duration<double, std::milli> passed = now - start_;
+    start_ = now;
+    return passed.count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+double sigmoid(double x) {
+  return 1 / (1 + std::exp(-x));
+}
+
+/// Where a cell would read as pneumonia if the whole picture looked like it, by how
+/// far its calibrated probability p lies above the threshold t: (p - t) / (1 - t).
+HeatMap heat_from(const ModelCard& card, const Prediction& prediction) {
+  HeatMap heat{prediction.map_width, prediction.map_height, {}};
+  const std::size_t cells = prediction.maps.size() / card.classes.size();
+  heat.values.resize(cells);
+  std::vector<float> logits(card.classes.size());
+  for (std::size_t cell = 0; cell < cells; ++cell) {
+    for (std::size_t c = 0; c < logits.size(); ++c) logits[c] = prediction.maps[c * cells + cell];
+    const double above = pneumonia_probability(card, logits) - card.threshold;
+    heat.values[cell] = static_cast<float>(std::max(0.0, above / (1 - card.threshold)));
+  }
+  return heat;
+}
+
+}  // namespace
+
+double pneumonia_probability(const ModelCard& card, std::span<const float> logits) {
+  // logit(1 - softmax_normal) = log sum exp(others) - normal, without a probability
+  // that rounds to 0 or 1 on the way.
+  std::vector<double> scaled(logits.begin(), logits.end());
+  for (double& value : scaled) value /= card.calibration.temperature;
+  const double highest = *std::max_element(scaled.begin() + 1, scaled.end());
+  double sum = 0;
+  for (std::size_t c = 1; c < scaled.size(); ++c) sum += std::exp(scaled[c] - highest);
+  const double raw = highest + std::log(sum) - scaled[0];
+  return sigmoid(card.calibration.slope * raw + card.calibration.intercept);
+}
+
+Diagnoser::Diagnoser(ModelCard card, std::unique_ptr<Backend> backend, DecodeLimits limits)
+    : card_(std::move(card)), preprocessor_(card_.input), backend_(std::move(backend)), limits_(limits) {}
+
+Result<Finding> Diagnoser::diagnose(std::span<const std::byte> bytes) const {
+  Stopwatch stopwatch;
+  const auto image = decode_image(bytes, limits_, preprocessor_.decode_size());
+  if (!image) return image.error();
+  const double decode = stopwatch.lap();
+  auto finding = diagnose(*image);
+  if (finding.ok()) {
+    finding->timing.decode = decode;
+    finding->timing.total += decode;
+  }
+  return finding;
+}
+
+Result<Finding> Diagnoser::diagnose(const Image& image) const {
+  Finding finding;
+  Stopwatch total;
+  Stopwatch stopwatch;
+  std::vector<float> input(preprocessor_.input_size());
+  if (auto prepared = preprocessor_(image, input); !prepared) return prepared.error();
+  finding.timing.preprocess = stopwatch.lap();
+
+  const auto predictions = backend_->infer(input, 1);
+  if (!predictions) return predictions.error();
+  finding.timing.infer = stopwatch.lap();
+
+  const Prediction& prediction = predictions->front();
+  const auto& logits = prediction.logits;
+  if (!std::all_of(logits.begin(), logits.end(), [](float v) { return std::isfinite(v); }))
+    return Error{ErrorCode::kInternal, "the network's answer is not a number"};
+
+  const double pneumonia = pneumonia_probability(card_, logits);
+  finding.verdict = pneumonia >= card_.threshold ? Verdict::kPneumonia : Verdict::kNormal;
+  finding.pneumonia = 100 * pneumonia;
+  finding.normal = 100 - finding.pneumonia;
+  if (logits.size() == 3) {
+    finding.bacterial =
+        100 * sigmoid(static_cast<double>(logits[1] - logits[2]) / card_.calibration.temperature);
+    finding.viral = 100 - finding.bacterial;
+  }
+  if (!prediction.maps.empty()) finding.heat = heat_from(card_, prediction);
+  finding.model = card_.id();
+  finding.width = image.source_width();
+  finding.height = image.source_height();
+  finding.timing.total = total.lap();
+  return finding;
+}
+
+Result<std::unique_ptr<Diagnoser>> make_diagnoser(const std::filesystem::path& package,
+                                                  const DecodeLimits& limits, const BackendOptions& options) {
+  auto loaded = load_package(package);
+  if (!loaded) return loaded.error();
+  auto backend = make_openvino_backend(*loaded, options);
+  if (!backend) return backend.error();
+  return std::make_unique<Diagnoser>(std::move(loaded->card), std::move(*backend), limits);
+}
+
+}  // namespace xray

@@ -1,0 +1,228 @@
+#include "diagnose/diagnoser.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <fstream>
+#include <functional>
+#include <limits>
+#include <thread>
+
+#include "image/encode.h"
+#include "support/phantom.h"
+#include "support/temp_dir.h"
+#include "support/tiny_package.h"
+
+namespace xray {
+namespace {
+
+using ::testing::Each;
+using ::testing::HasSubstr;
+
+double sigmoid(double x) {
+  return 1 / (1 + std::exp(-x));
+}
+
+/// Answers every picture with the same prediction.
+class FixedBackend final : public Backend {
+ public:
+  explicit FixedBackend(Result<Prediction> answer) : answer_(std::move(answer)) {}
+  Result<std::vector<Prediction>> infer(std::span<const float>, std::size_t count) override {
+    if (!answer_) return answer_.error();
+    return std::vector<Prediction>(count, *answer_);
+  }
+
+ private:
+  Result<Prediction> answer_;
+};
+
+Result<Finding> finding_for(const ModelCard& card, Result<Prediction> answer) {
+  const Diagnoser diagnoser(card, std::make_unique<FixedBackend>(std::move(answer)));
+  return diagnoser.diagnose(test::make_phantom());
+}
+
+ModelCard two_class_card() {
+  ModelCard card = test::tiny_card();
+  card.classes = {"normal", "pneumonia"};
+  return card;
+}
+
+Bytes phantom_png(double opacity) {
+  auto png = encode_png(test::make_phantom({.opacity = opacity}));
+  EXPECT_TRUE(png.ok());
+  return std::move(*png);
+}
+
+TEST(Calibration, WithoutAnyIsTheSoftmaxOfEverythingButNormal) {
+  const std::vector<float> logits = {1.0F, 2.0F, 0.5F};
+  const double sum = std::exp(1.0) + std::exp(2.0) + std::exp(0.5);
+  EXPECT_NEAR(pneumonia_probability(test::tiny_card(), logits), 1 - std::exp(1.0) / sum, 1e-12);
+}
+
+TEST(Calibration, AppliesTemperatureThenPlatt) {
+  ModelCard card = two_class_card();
+  card.calibration = {.temperature = 2, .slope = 1.5, .intercept = -0.5};
+  const std::vector<float> logits = {1.0F, 4.0F};
+  EXPECT_NEAR(pneumonia_probability(card, logits), sigmoid(1.5 * (4.0 - 1.0) / 2 - 0.5), 1e-12);
+}
+
+TEST(Calibration, StandsLogitsFarApart) {
+  const std::vector<float> sure = {-3e30F, 3e30F};
+  const std::vector<float> not_at_all = {3e30F, -3e30F};
+  EXPECT_EQ(pneumonia_probability(two_class_card(), sure), 1.0);
+  EXPECT_EQ(pneumonia_probability(two_class_card(), not_at_all), 0.0);
+}
+
+TEST(Diagnoser, ReadsAClearPhantomAsNormalAndAnOpaqueOneAsPneumonia) {
+  test::TempDir temp;
+  ASSERT_TRUE(test::write_tiny_package(temp / "tiny").ok());
+  const auto diagnoser = make_diagnoser(temp / "tiny");
+  ASSERT_TRUE(diagnoser.ok()) << diagnoser.error().message;
+  const auto clear = (*diagnoser)->diagnose(phantom_png(0));
+  const auto opaque = (*diagnoser)->diagnose(phantom_png(1));
+  ASSERT_TRUE(clear.ok()) << clear.error().message;
+  ASSERT_TRUE(opaque.ok()) << opaque.error().message;
+  EXPECT_EQ(clear->verdict, Verdict::kNormal);
+  EXPECT_EQ(opaque->verdict, Verdict::kPneumonia);
+  EXPECT_EQ(opaque->model, "tiny 1");
+  EXPECT_EQ(opaque->width, 448);
+  EXPECT_EQ(opaque->height, 384);
+  EXPECT_EQ(opaque->heat.width, test::kTinyCells);
+  EXPECT_GT(opaque->timing.total, 0);
+  EXPECT_GE(opaque->timing.total + 1e-6,
+            opaque->timing.decode + opaque->timing.preprocess + opaque->timing.infer);
+}
+
+TEST(Diagnoser, GivesTheSameAnswerToManyThreads) {
+  test::TempDir temp;
+  ASSERT_TRUE(test::write_tiny_package(temp / "tiny").ok());
+  const auto diagnoser = make_diagnoser(temp / "tiny");
+  ASSERT_TRUE(diagnoser.ok()) << diagnoser.error().message;
+  const auto picture = phantom_png(0.5);
+  const auto expected = (*diagnoser)->diagnose(picture);
+  ASSERT_TRUE(expected.ok()) << expected.error().message;
+  std::vector<double> answers(8, -1);
+  std::vector<std::thread> threads;
+  for (double& answer : answers) {
+    threads.emplace_back([&] {
+      const auto finding = (*diagnoser)->diagnose(picture);
+      if (finding.ok()) answer = finding->pneumonia;
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_THAT(answers, Each(expected->pneumonia));
+}
+
+TEST(Diagnoser, SplitsPneumoniaIntoBacterialAndViral) {
+  const auto finding = finding_for(test::tiny_card(), Prediction{.logits = {0.0F, 2.0F, 1.0F}});
+  ASSERT_TRUE(finding.ok());
+  ASSERT_TRUE(finding->has_subtype());
+  EXPECT_NEAR(finding->bacterial, 100 * sigmoid(1.0), 1e-9);
+  EXPECT_DOUBLE_EQ(finding->bacterial + finding->viral, 100);
+  EXPECT_DOUBLE_EQ(finding->normal + finding->pneumonia, 100);
+}
+
+TEST(Diagnoser, TellsNoSubtypeWhereTheModelKnowsNone) {
+  const auto finding = finding_for(two_class_card(), Prediction{.logits = {0.0F, 2.0F}});
+  ASSERT_TRUE(finding.ok());
+  EXPECT_FALSE(finding->has_subtype());
+  EXPECT_TRUE(finding->heat.empty());
+}
+
+TEST(Diagnoser, SaysPneumoniaFromTheThresholdOn) {
+  ModelCard card = two_class_card();
+  card.threshold = 0.5;
+  EXPECT_EQ(finding_for(card, Prediction{.logits = {1.0F, 1.0F}})->verdict, Verdict::kPneumonia);
+  card.threshold = 0.51;
+  EXPECT_EQ(finding_for(card, Prediction{.logits = {1.0F, 1.0F}})->verdict, Verdict::kNormal);
+}
+
+TEST(Diagnoser, HeatsOnlyCellsThatReadAsPneumonia) {
+  ModelCard card = two_class_card();
+  card.threshold = 0.6;
+  // Two cells of the map of normal, then of pneumonia: the first cell is clear, the second is not.
+  const auto finding = finding_for(
+      card, Prediction{.logits = {0, 0.5F}, .maps = {1, 0, -1, 2}, .map_width = 2, .map_height = 1});
+  ASSERT_TRUE(finding.ok());
+  ASSERT_EQ(finding->heat.values.size(), 2U);
+  EXPECT_EQ(finding->heat.values[0], 0.0F);
+  EXPECT_NEAR(finding->heat.values[1], (sigmoid(2) - 0.6) / 0.4, 1e-6);
+}
+
+TEST(Diagnoser, PassesOnWhatTheBackendRefuses) {
+  const auto finding = finding_for(two_class_card(), Error{ErrorCode::kBusy, "full"});
+  ASSERT_FALSE(finding.ok());
+  EXPECT_EQ(finding.error().code, ErrorCode::kBusy);
+}
+
+TEST(Diagnoser, NeverMakesAFindingOfANetworkThatAnswersNaN) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const auto finding = finding_for(two_class_card(), Prediction{.logits = {nan, 1.0F}});
+  ASSERT_FALSE(finding.ok());
+  EXPECT_EQ(finding.error().code, ErrorCode::kInternal);
+}
+
+TEST(Diagnoser, RefusesBytesThatAreNoPicture) {
+  const Diagnoser diagnoser(two_class_card(),
+                            std::make_unique<FixedBackend>(Prediction{.logits = {0.0F, 1.0F}}));
+  const std::string text = "This is a letter, not a film.";
+  const auto finding = diagnoser.diagnose(std::as_bytes(std::span(text)));
+  ASSERT_FALSE(finding.ok());
+  EXPECT_EQ(finding.error().code, ErrorCode::kNotAPicture);
+}
+
+TEST(Diagnoser, RefusesAPictureOfOneFlatGray) {
+  const Diagnoser diagnoser(two_class_card(),
+                            std::make_unique<FixedBackend>(Prediction{.logits = {0.0F, 1.0F}}));
+  const auto finding = diagnoser.diagnose(Image(64, 64, Image::Pixels8(64 * 64, 77)));
+  ASSERT_FALSE(finding.ok());
+  EXPECT_EQ(finding.error().code, ErrorCode::kUnusable);
+}
+
+TEST(Diagnoser, KeepsTheLimitOnPixels) {
+  const Diagnoser diagnoser(two_class_card(),
+                            std::make_unique<FixedBackend>(Prediction{.logits = {0.0F, 1.0F}}),
+                            {.max_pixels = 1000});
+  const auto finding = diagnoser.diagnose(phantom_png(0));
+  ASSERT_FALSE(finding.ok());
+  EXPECT_EQ(finding.error().code, ErrorCode::kTooLarge);
+}
+
+TEST(ShippedPackage, LiesBesideTheBuildTree) {
+  test::TempDir temp;
+  ASSERT_TRUE(test::write_tiny_package(temp / "models/tiny").ok());
+  std::filesystem::create_directories(temp / "models/notes");
+  const auto package = shipped_package(temp / "build/release/xray");
+  ASSERT_TRUE(package.ok()) << package.error().message;
+  EXPECT_TRUE(std::filesystem::equivalent(*package, temp / "models/tiny"));
+}
+
+TEST(ShippedPackage, LiesUnderShareAfterInstallation) {
+  test::TempDir temp;
+  ASSERT_TRUE(test::write_tiny_package(temp / "usr/share/xray/models/tiny").ok());
+  const auto package = shipped_package(temp / "usr/bin/xray");
+  ASSERT_TRUE(package.ok()) << package.error().message;
+  EXPECT_TRUE(std::filesystem::equivalent(*package, temp / "usr/share/xray/models/tiny"));
+}
+
+TEST(ShippedPackage, HasToBeNamedWhereThereAreSeveral) {
+  test::TempDir temp;
+  ASSERT_TRUE(test::write_tiny_package(temp / "models/one").ok());
+  ASSERT_TRUE(test::write_tiny_package(temp / "models/two").ok());
+  const auto package = shipped_package(temp / "build/release/xray");
+  ASSERT_FALSE(package.ok());
+  EXPECT_THAT(package.error().message, HasSubstr("several"));
+}
+
+TEST(ShippedPackage, TellsWhereItWasLookedFor) {
+  test::TempDir temp;
+  const auto package = shipped_package(temp / "usr/bin/xray");
+  ASSERT_FALSE(package.ok());
+  EXPECT_EQ(package.error().code, ErrorCode::kNotFound);
+  EXPECT_THAT(package.error().message, HasSubstr((temp / "usr/share/xray/models").string()));
+}
+
+}  // namespace
+}  // namespace xray
