@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <limits>
 #include <stdexcept>
+#include <tuple>
 
 #include "common/random.h"
 
@@ -19,6 +20,16 @@ constexpr int kBins = 15;
 /// a / b, NaN for b = 0.
 double ratio(double a, double b) {
   return b == 0 ? kNaN : a / b;
+}
+
+/// Wilson's score interval of `share`, seen in `n` trials.
+Estimate wilson(double share, double n) {
+  if (n == 0) return {kNaN, kNaN, kNaN};
+  const double centre = share + kZ * kZ / (2 * n);
+  const double half = kZ * std::sqrt(share * (1 - share) / n + kZ * kZ / (4 * n * n));
+  const double scale = 1 + kZ * kZ / n;
+  // At 0 and 1 the ends are exact; rounding must not push them past the value.
+  return {share, share == 0 ? 0 : (centre - half) / scale, share == 1 ? 1 : (centre + half) / scale};
 }
 
 /// Everything that follows from one weighted set of cases.
@@ -43,8 +54,10 @@ class Ranking {
     for (const ScoredCase& scored : cases_)
       if (!(scored.probability >= 0 && scored.probability <= 1))
         throw std::invalid_argument("a probability must lie in 0..1");
-    std::sort(cases_.begin(), cases_.end(),
-              [](const ScoredCase& a, const ScoredCase& b) { return a.probability > b.probability; });
+    // Down to the last tie, so that a resample is the same whatever order the cases came in.
+    std::sort(cases_.begin(), cases_.end(), [](const ScoredCase& a, const ScoredCase& b) {
+      return std::tie(a.probability, a.positive) > std::tie(b.probability, b.positive);
+    });
   }
 
   std::size_t size() const { return cases_.size(); }
@@ -138,15 +151,6 @@ class Ranking {
     return {area, logistic(centre - half), logistic(centre + half)};
   }
 
-  static Estimate wilson(double share, double n) {
-    if (n == 0) return {kNaN, kNaN, kNaN};
-    const double centre = share + kZ * kZ / (2 * n);
-    const double half = kZ * std::sqrt(share * (1 - share) / n + kZ * kZ / (4 * n * n));
-    const double scale = 1 + kZ * kZ / n;
-    // At 0 and 1 the ends are exact; rounding must not push them past the value.
-    return {share, share == 0 ? 0 : (centre - half) / scale, share == 1 ? 1 : (centre + half) / scale};
-  }
-
  private:
   std::vector<ScoredCase> cases_;
 };
@@ -169,7 +173,7 @@ Estimate percentile_interval(double value, std::vector<double>& resampled) {
 
 Estimate proportion(std::int64_t successes, std::int64_t n) {
   const auto trials = static_cast<double>(n);
-  return Ranking::wilson(ratio(static_cast<double>(successes), trials), trials);
+  return wilson(ratio(static_cast<double>(successes), trials), trials);
 }
 
 double auc(std::span<const ScoredCase> cases) {
