@@ -1,0 +1,136 @@
+// The server's web API without a model, for work on the page: `node tests/browser/mock_server.mjs`.
+// Judges by the file's name. The tests use it where no binary was named.
+import { randomUUID } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { extname, join, normalize } from "node:path";
+import { fileURLToPath } from "node:url";
+import { heatMap } from "./pictures.mjs";
+
+const page = fileURLToPath(new URL("../../web/dist/", import.meta.url));
+const types = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
+const policy = "default-src 'self'; img-src 'self' blob: data:";
+const model = { name: "mock", version: "1" };
+const card = {
+  format: 1,
+  ...model,
+  threshold: 0.4,
+  about: {
+    intended_use: "Work on the page. Looks at file names, not at pictures.",
+    limits: ["Knows nothing of medicine.", "Forgets everything when it ends."],
+    quality: { auc: { value: 0.5, low: 0.49, high: 0.51 } },
+  },
+};
+
+const refusals = {
+  not_a_picture: [400, "Not a picture"],
+  damaged: [400, "Damaged picture"],
+  not_found: [404, "Not found"],
+};
+
+/** Width and height of a PNG or JPEG, or the code of what is wrong with it. */
+function sizeOf(bytes) {
+  if (bytes.subarray(0, 4).equals(Buffer.from("\x89PNG", "latin1"))) {
+    return bytes.includes("IEND") ? { width: bytes.readUInt32BE(16), height: bytes.readUInt32BE(20) } : "damaged";
+  }
+  if (bytes[0] !== 0xff || bytes[1] !== 0xd8) return "not_a_picture";
+  if (bytes.at(-2) !== 0xff || bytes.at(-1) !== 0xd9) return "damaged";
+  for (let at = 2; at + 9 < bytes.length; at += 2 + bytes.readUInt16BE(at + 2)) {
+    if ([0xc0, 0xc1, 0xc2].includes(bytes[at + 1])) {
+      return { height: bytes.readUInt16BE(at + 5), width: bytes.readUInt16BE(at + 7) };
+    }
+  }
+  return "damaged";
+}
+
+/** Starts it; `kept` is what it remembers, and outlives it. */
+export function startMock(kept = new Map(), port = 0) {
+  const problem = (response, code, detail = "") => {
+    const [status, title] = refusals[code];
+    response.writeHead(status, { "content-type": "application/problem+json" });
+    response.end(JSON.stringify({ title, status, detail, code }));
+  };
+  const json = (response, status, value) => {
+    response.writeHead(status, { "content-type": "application/json" });
+    response.end(JSON.stringify(value));
+  };
+  const png = (response, bytes) => {
+    response.writeHead(200, { "content-type": "image/png" });
+    response.end(bytes);
+  };
+
+  const create = async (request, response) => {
+    const form = await new Response(request, { headers: request.headers }).formData();
+    const file = form.get("file");
+    const bytes = Buffer.from(await file.arrayBuffer());
+    const size = sizeOf(bytes);
+    await new Promise((done) => setTimeout(done, 40));
+    if (typeof size === "string") return problem(response, size, "neither JPEG nor PNG, or cut short");
+    const ill = /pneumonia|bacteria|virus|ill/i.test(file.name);
+    const share = ill ? 97.36 : 1.8;
+    const finding = {
+      id: randomUUID(),
+      created_at: new Date().toISOString(),
+      file: file.name,
+      verdict: ill ? "pneumonia" : "normal",
+      percent: { normal: 100 - share, pneumonia: share },
+      subtype: { bacterial: 72.2, viral: 27.8 },
+      model: `${model.name} ${model.version}`,
+      milliseconds: 38.2,
+      timing: { decode: 12.1, preprocess: 3.9, infer: 21.6, total: 38.2 },
+      picture: size,
+    };
+    kept.set(finding.id, { finding, bytes });
+    json(response, 201, finding);
+  };
+
+  const list = (query, response) => {
+    const all = [...kept.values()].map(({ finding }) => finding).reverse();
+    const start = query.has("before") ? all.findIndex(({ id }) => id === query.get("before")) + 1 : 0;
+    const findings = all.slice(start, start + Number(query.get("limit") ?? 50));
+    const last = start + findings.length < all.length ? findings.at(-1).id : null;
+    json(response, 200, { findings, next_before: last });
+  };
+
+  const asset = async (path, response) => {
+    const file = normalize(path === "/" ? "/index.html" : path);
+    try {
+      const bytes = await readFile(join(page, file));
+      response.writeHead(200, { "content-type": types[extname(file)], "content-security-policy": policy });
+      response.end(bytes);
+    } catch {
+      problem(response, "not_found");
+    }
+  };
+
+  const server = createServer((request, response) => {
+    const { pathname, searchParams } = new URL(request.url, "http://mock");
+    const [, id, part] = /^\/api\/v1\/findings\/([^/]+)(?:\/(\w+))?$/.exec(pathname) ?? [];
+    const entry = kept.get(id);
+    if (pathname === "/api/v1/findings" && request.method === "POST") return void create(request, response);
+    if (pathname === "/api/v1/findings") return list(searchParams, response);
+    if (pathname === "/api/v1/model") return json(response, 200, card);
+    if (id === undefined) return void asset(pathname, response);
+    if (entry === undefined) return problem(response, "not_found");
+    if (request.method === "DELETE") {
+      kept.delete(id);
+      return response.writeHead(204).end();
+    }
+    if (part === "image") return png(response, entry.bytes);
+    if (part === "heatmap") return png(response, heatMap(320, Math.round((320 * entry.finding.picture.height) / entry.finding.picture.width)));
+    return json(response, 200, entry.finding);
+  });
+  return new Promise((ready) =>
+    server.listen(port, "127.0.0.1", () =>
+      ready({
+        url: `http://127.0.0.1:${server.address().port}`,
+        stop: () => new Promise((done) => (server.close(done), server.closeAllConnections())),
+      }),
+    ),
+  );
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const { url } = await startMock(new Map(), 8080);
+  console.log(url);
+}

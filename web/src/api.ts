@@ -1,0 +1,142 @@
+export type Verdict = "normal" | "pneumonia";
+
+/** What the server says of one picture; percentages are 0..100. */
+export interface Finding {
+  id: string;
+  created_at: string;
+  file: string;
+  verdict: Verdict;
+  percent: Record<Verdict, number>;
+  subtype?: { bacterial: number; viral: number };
+  model: string;
+  milliseconds: number;
+  timing?: { decode: number; preprocess: number; infer: number; total: number };
+  picture: { width: number; height: number };
+}
+
+export interface FindingPage {
+  findings: Finding[];
+  next_before?: string | null;
+}
+
+export type ModelCard = Record<string, unknown>;
+
+/** A request that came to nothing. `code` is the server's, or "offline". */
+export class Problem extends Error {
+  constructor(
+    readonly code: string,
+    readonly status: number,
+    readonly detail: string,
+    /** Seconds after which the server asks to be tried again. */
+    readonly retryAfter: number | null = null,
+  ) {
+    super(detail || code);
+  }
+}
+
+const root = "api/v1";
+const findingUrl = (id: string) => `${root}/findings/${encodeURIComponent(id)}`;
+
+/** The picture as gray PNG; its longer side is at most `max` where given. */
+export const imageUrl = (id: string, max?: number) =>
+  `${findingUrl(id)}/image${max ? `?max=${max}` : ""}`;
+
+export const heatmapUrl = (id: string, max: number) => `${findingUrl(id)}/heatmap?max=${max}`;
+
+function problemOf(status: number, body: string, retryAfter: string | null): Problem {
+  let code = "";
+  let detail = "";
+  try {
+    const parsed: unknown = JSON.parse(body);
+    if (typeof parsed === "object" && parsed !== null) {
+      const fields = parsed as Record<string, unknown>;
+      code = String(fields["code"] ?? "");
+      detail = String(fields["detail"] ?? fields["title"] ?? "");
+    }
+  } catch {
+    // A proxy in between may answer with a page of its own; the status tells enough.
+  }
+  const byStatus: Record<number, string> = { 404: "not_found", 413: "too_large", 503: "busy", 504: "timeout" };
+  const seconds = retryAfter === null ? NaN : Number(retryAfter);
+  return new Problem(
+    code || (byStatus[status] ?? `http_${status}`),
+    status,
+    detail,
+    Number.isFinite(seconds) ? seconds : null,
+  );
+}
+
+async function request(url: string, init: RequestInit = {}): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(url, init);
+  } catch {
+    throw new Problem("offline", 0, "");
+  }
+  if (!response.ok) {
+    throw problemOf(response.status, await response.text(), response.headers.get("Retry-After"));
+  }
+  return response;
+}
+
+export async function listFindings(before: string | null, limit = 50): Promise<FindingPage> {
+  const query = new URLSearchParams({ limit: String(limit) });
+  if (before !== null) query.set("before", before);
+  return (await request(`${root}/findings?${query}`)).json() as Promise<FindingPage>;
+}
+
+export async function getFinding(id: string): Promise<Finding> {
+  return (await request(findingUrl(id))).json() as Promise<Finding>;
+}
+
+export async function deleteFinding(id: string): Promise<void> {
+  await request(findingUrl(id), { method: "DELETE" });
+}
+
+let model: Promise<ModelCard> | null = null;
+
+/** The card of the model at work; asked for once. */
+export function getModel(): Promise<ModelCard> {
+  model ??= request(`${root}/model`)
+    .then((response) => response.json() as Promise<ModelCard>)
+    .catch((failure: unknown) => {
+      model = null;
+      throw failure;
+    });
+  return model;
+}
+
+/** Sends one picture. `onSent` gets the share that has left, 0..1; fetch cannot tell. */
+export function uploadPicture(
+  file: File,
+  onSent: (share: number) => void,
+  signal: AbortSignal,
+): Promise<Finding> {
+  return new Promise((resolve, reject) => {
+    const form = new FormData();
+    form.append("file", file, file.name);
+    const xhr = new XMLHttpRequest();
+    xhr.open("POST", `${root}/findings`);
+    xhr.upload.onprogress = (event) => {
+      if (event.lengthComputable) onSent(event.loaded / event.total);
+    };
+    xhr.upload.onload = () => onSent(1);
+    xhr.onerror = () => reject(new Problem("offline", 0, ""));
+    xhr.onload = () => {
+      if (xhr.status !== 201) {
+        reject(problemOf(xhr.status, xhr.responseText, xhr.getResponseHeader("Retry-After")));
+        return;
+      }
+      try {
+        resolve(JSON.parse(xhr.responseText) as Finding);
+      } catch {
+        reject(new Problem("", xhr.status, ""));
+      }
+    };
+    signal.addEventListener("abort", () => {
+      xhr.abort();
+      reject(signal.reason);
+    });
+    xhr.send(form);
+  });
+}

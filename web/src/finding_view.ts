@@ -1,0 +1,241 @@
+import { getModel, heatmapUrl, imageUrl, type Finding, type Verdict } from "./api";
+import { button, el, fileName, icon } from "./dom";
+import { Film } from "./film";
+import { routeOf, type Entry, type Findings } from "./findings";
+import { duration, fullMoment } from "./format";
+import { text } from "./text";
+
+/** Longer side of the film as first fetched, and of its heat map, in pixels. */
+const filmPixels = 2048;
+const heatPixels = 1024;
+
+interface Actions {
+  remove: (entry: Entry) => void;
+  step: (by: number) => void;
+}
+
+/** Per cent from which the finding's model calls pneumonia; null for one half, or where unknown. */
+async function thresholdOf(finding: Finding): Promise<number | null> {
+  const card = await getModel();
+  const threshold = card["threshold"];
+  if (finding.model !== `${card["name"]} ${card["version"]}` || typeof threshold !== "number") return null;
+  return threshold === 0.5 ? null : threshold * 100;
+}
+
+function answer(finding: Finding): HTMLElement {
+  const part = (verdict: Verdict) =>
+    el(
+      "div",
+      { class: `share share-${verdict}` },
+      el("dt", { text: text.verdict[verdict] }),
+      el("dd", { text: text.percent(finding.percent[verdict]) }),
+    );
+  const track = el(
+    "div",
+    { class: "bar", attr: { "aria-hidden": "true" } },
+    el("span", { class: "bar-pneumonia" }),
+    el("span", { class: "bar-normal" }),
+  );
+  track.style.setProperty("--share", `${finding.percent.pneumonia}%`);
+  const { subtype } = finding;
+  const hint =
+    finding.verdict === "pneumonia" && subtype
+      ? el("span", { class: "subtype", text: text.finding.subtype(subtype.bacterial, subtype.viral) })
+      : null;
+  const notes = el("p", { class: "notes" }, hint);
+  const box = el(
+    "div",
+    { class: "shares" },
+    el("dl", { class: "share-list" }, part("pneumonia"), part("normal")),
+    track,
+    notes,
+  );
+  thresholdOf(finding)
+    .then((threshold) => {
+      if (threshold === null) return;
+      const mark = el("span", { class: "bar-mark" });
+      mark.style.setProperty("--at", `${threshold}%`);
+      track.append(mark);
+      notes.append(" ", el("span", { class: "threshold", text: text.finding.threshold(threshold) }));
+    })
+    .catch(() => undefined);
+  return box;
+}
+
+function fact(term: string, value: string, title?: string): HTMLElement {
+  return el(
+    "div",
+    { class: "fact" },
+    el("dt", { text: term }),
+    el("dd", { text: value, attr: { title: title ?? null } }),
+  );
+}
+
+function facts(finding: Finding, roundTrip: number | null): HTMLElement {
+  const server = text.finding.server(duration(finding.milliseconds));
+  const time = roundTrip === null ? server : `${server}, ${text.finding.roundTrip(duration(roundTrip))}`;
+  const parts = finding.timing;
+  return el(
+    "dl",
+    { class: "facts" },
+    fact(
+      text.finding.time,
+      time,
+      parts &&
+        text.finding.parts(duration(parts.decode), duration(parts.preprocess), duration(parts.infer)),
+    ),
+    fact(text.finding.model, finding.model),
+    fact(text.finding.picture, text.finding.size(finding.picture.width, finding.picture.height)),
+    fact(text.finding.date, fullMoment(finding.created_at)),
+  );
+}
+
+/** One picture at large: the answer, the film, where the time went. */
+export class FindingView {
+  readonly element: HTMLElement;
+  readonly heading: HTMLHeadingElement;
+  readonly film: Film;
+
+  #answer = el("div", { class: "answer-body" });
+  #actions = el("div", { class: "answer-actions" });
+  #facts = el("div");
+  #state = "";
+  #preview: string | null = null;
+
+  constructor(
+    readonly entry: Entry,
+    private readonly findings: Findings,
+    private readonly actions: Actions,
+  ) {
+    this.film = new Film(entry.name);
+    this.heading = el("h1", { class: "verdict", attr: { tabindex: -1 } });
+    this.element = el(
+      "article",
+      { class: "finding", attr: { "aria-label": text.finding.landmark } },
+      el(
+        "header",
+        { class: "answer" },
+        el("div", { class: "answer-head" }, this.heading, el("p", { class: "answer-file" }, fileName(entry.name))),
+        this.#answer,
+        this.#actions,
+      ),
+      this.film.stage,
+      this.film.tools,
+      this.#facts,
+    );
+    if (entry.file && entry.state.at !== "read") void this.#showPreview(entry.file);
+    this.update();
+  }
+
+  /** Call when the entry's state or its place on the list has changed. */
+  update(): void {
+    const { state } = this.entry;
+    this.element.dataset["state"] = state.at;
+    if (state.at !== "read") {
+      this.#showProgress();
+    } else if (this.#state !== "read") {
+      this.#showFinding(state.finding, state.roundTrip);
+    }
+    this.#state = state.at;
+    this.#showActions();
+  }
+
+  /** Frees what the page holds for this view. */
+  close(): void {
+    if (this.#preview) URL.revokeObjectURL(this.#preview);
+    this.#preview = null;
+  }
+
+  async #showPreview(file: File): Promise<void> {
+    this.#preview = URL.createObjectURL(file);
+    if (this.#state === "read") return;
+    await this.film.setPicture(this.#preview);
+  }
+
+  #showProgress(): void {
+    const { state } = this.entry;
+    const say = (glyph: "waiting" | "working" | "warning", words: string) =>
+      this.heading.replaceChildren(icon(glyph), words);
+    switch (state.at) {
+      case "waiting":
+        say("waiting", text.upload.waitingShort);
+        this.#answer.replaceChildren(el("p", { text: text.upload.waiting(this.findings.ahead(this.entry)) }));
+        break;
+      case "sending":
+        say("working", text.upload.sending(state.share));
+        this.#answer.replaceChildren();
+        break;
+      case "reading":
+        say("working", text.upload.reading);
+        this.#answer.replaceChildren();
+        break;
+      case "retrying":
+        say("waiting", text.upload.waitingShort);
+        this.#answer.replaceChildren(el("p", { text: text.upload.retrying(state.seconds) }));
+        break;
+      case "failed": {
+        say("warning", text.upload.failed);
+        const { code, detail } = state.problem;
+        const reason = text.upload.reason(code, detail) || text.upload.unknown;
+        this.#answer.replaceChildren(
+          el("p", { class: "reason", text: reason }),
+          ...(detail && detail !== reason
+            ? [el("p", { class: "reason-detail", text: text.upload.detail(detail) })]
+            : []),
+        );
+        break;
+      }
+      case "read":
+        break;
+    }
+  }
+
+  #showFinding(finding: Finding, roundTrip: number | null): void {
+    const { verdict } = finding;
+    this.element.dataset["verdict"] = verdict;
+    this.heading.replaceChildren(icon(verdict), text.verdict[verdict]);
+    this.#answer.replaceChildren(answer(finding));
+    this.#facts.replaceChildren(facts(finding, roundTrip));
+
+    const { id } = finding;
+    const { width, height } = finding.picture;
+    const large = Math.max(width, height) > filmPixels;
+    void this.film
+      .setPicture(imageUrl(id, large ? filmPixels : undefined), width, height)
+      .then((shown) => {
+        if (!shown) this.#facts.prepend(el("p", { class: "reason", text: text.film.failed }));
+        this.close();
+      });
+    this.film.setHeatMap(heatmapUrl(id, heatPixels));
+    if (large) this.film.onEnlarge = () => void this.film.setPicture(imageUrl(id), width, height);
+  }
+
+  #showActions(): void {
+    const last = this.findings.all.length - 1;
+    const place = this.findings.placeOf(routeOf(this.entry));
+    const { state } = this.entry;
+    const signature = `${state.at} ${place} ${last}`;
+    if (this.#actions.dataset["signature"] === signature) return;
+    this.#actions.dataset["signature"] = signature;
+    const previous = button({ icon: "previous", label: text.finding.previous, bare: true }, () =>
+      this.actions.step(-1),
+    );
+    const next = button({ icon: "next", label: text.finding.next, bare: true }, () => this.actions.step(1));
+    previous.disabled = place <= 0;
+    next.disabled = place < 0 || place === last;
+    const failed = state.at === "failed";
+    this.#actions.replaceChildren(
+      failed ? button({ icon: "retry", label: text.upload.retry }, () => this.findings.retry(this.entry)) : "",
+      button(
+        {
+          icon: "remove",
+          label: state.at === "read" ? text.finding.remove : text.upload.dismiss,
+          bare: !failed,
+        },
+        () => this.actions.remove(this.entry),
+      ),
+      previous,
+      next,
+    );
+  }
+}

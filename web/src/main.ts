@@ -1,0 +1,210 @@
+import { announce, announcer } from "./announce";
+import { Problem } from "./api";
+import { aboutDialog, removeDialog } from "./dialogs";
+import { button, el, svg } from "./dom";
+import { FindingView } from "./finding_view";
+import { Findings, isPending, routeOf, type Entry } from "./findings";
+import { home } from "./home";
+import { intake } from "./intake";
+import { sideBySide } from "./layout";
+import { List } from "./list";
+import { remember, remembered } from "./settings";
+import { text } from "./text";
+import { themeSwitch } from "./theme";
+
+const findings = new Findings();
+const main = el("main", { class: "stage" });
+let view: FindingView | null = null;
+
+const shortcuts = {
+  on: remembered("shortcuts") !== "off",
+  set: (on: boolean) => {
+    shortcuts.on = on;
+    remember("shortcuts", on ? "on" : "off");
+  },
+};
+
+const choose = intake((files) => {
+  if (files.length === 0) {
+    announce(text.drop.nothing);
+    return;
+  }
+  const [first] = findings.add(files);
+  announce(text.announce.added(files.length));
+  if (first) location.hash = routeOf(first);
+});
+
+const list = new List(findings, remove);
+
+function present(content: HTMLElement, title: string): void {
+  view?.close();
+  view = null;
+  main.replaceChildren(content);
+  document.title = title;
+  if (!sideBySide.matches) scrollTo(0, 0);
+}
+
+function showHome(): void {
+  present(home(choose), text.product);
+  list.select(null);
+}
+
+function titleOf(entry: Entry): string {
+  const { state } = entry;
+  return text.title(
+    state.at === "read" ? `${text.verdict[state.finding.verdict]}, ${entry.name}` : entry.name,
+  );
+}
+
+function show(entry: Entry): void {
+  const shown = new FindingView(entry, findings, { remove, step });
+  present(shown.element, titleOf(entry));
+  view = shown;
+  list.select(routeOf(entry));
+  if (!sideBySide.matches) shown.heading.focus({ preventScroll: true });
+  if (entry.state.at === "read") {
+    const { verdict, percent } = entry.state.finding;
+    announce(text.announce.showing(entry.name, verdict, percent[verdict]));
+  }
+}
+
+function showFailure(problem: unknown): void {
+  const { code, detail } = problem instanceof Problem ? problem : new Problem("", 0, "");
+  const reason = text.upload.reason(code, detail) || text.upload.unknown;
+  present(el("p", { class: "stage-message reason", text: reason }), text.product);
+  list.select(null);
+}
+
+/** Shows what the address names. */
+async function follow(): Promise<void> {
+  const route = location.hash;
+  const known = findings.find(route);
+  if (known) {
+    show(known);
+    return;
+  }
+  const id = /^#\/findings\/(.+)$/.exec(route)?.[1];
+  if (id === undefined) {
+    showHome();
+    return;
+  }
+  present(el("p", { class: "stage-message muted", text: text.finding.loading }), text.product);
+  try {
+    const entry = await findings.fetch(decodeURIComponent(id));
+    if (location.hash === route) show(entry);
+  } catch (problem) {
+    if (location.hash === route) showFailure(problem);
+  }
+}
+
+/** Goes `by` entries down the list. */
+function step(by: number): void {
+  const target = findings.all[findings.placeOf(location.hash) + by];
+  if (target) location.hash = routeOf(target);
+}
+
+/** After an entry has gone: its neighbour takes its place, on the stage and for the focus. */
+function leave(place: number, wasShown: boolean): void {
+  const neighbour = findings.all[Math.min(place, findings.all.length - 1)];
+  if (wasShown) location.hash = neighbour ? routeOf(neighbour) : "#/";
+  ((neighbour && list.link(neighbour)) ?? list.heading).focus({ preventScroll: true });
+}
+
+function remove(entry: Entry): void {
+  const place = Math.max(0, findings.placeOf(routeOf(entry)));
+  const wasShown = view?.entry === entry;
+  if (entry.state.at !== "read") {
+    findings.dismiss(entry);
+    leave(place, wasShown);
+    return;
+  }
+  const dialog = removeDialog(entry, async () => {
+    await findings.remove(entry);
+    dialog.addEventListener("close", () => leave(place, wasShown));
+    announce(text.announce.removed(entry.name));
+  });
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
+findings.listen((entry) => {
+  if (entry && entry.state.at === "read") {
+    const { verdict, percent } = entry.state.finding;
+    announce(text.announce.read(entry.name, verdict, percent[verdict]));
+  } else if (entry && entry.state.at === "failed") {
+    const { code, detail } = entry.state.problem;
+    announce(text.announce.failed(entry.name, text.upload.reason(code, detail)));
+  }
+  if (view && (entry === null || entry === view.entry || isPending(view.entry))) view.update();
+  if (view && entry === view.entry && entry.state.at === "read") {
+    history.replaceState(null, "", routeOf(entry));
+    list.select(routeOf(entry));
+    document.title = titleOf(entry);
+  }
+});
+
+addEventListener("keydown", (event) => {
+  if (!shortcuts.on || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (document.querySelector("dialog[open]")) return;
+  switch (event.key.toLowerCase()) {
+    case "h": {
+      const on = view?.film.toggleHeat();
+      if (typeof on === "boolean") announce(on ? text.announce.heatOn : text.announce.heatOff);
+      break;
+    }
+    case "j":
+      step(1);
+      break;
+    case "k":
+      step(-1);
+      break;
+  }
+});
+addEventListener("hashchange", () => void follow());
+addEventListener("beforeunload", (event) => {
+  if (findings.session.some(isPending)) event.preventDefault();
+});
+
+function mark(): SVGElement {
+  return svg(
+    "svg",
+    { class: "mark", viewBox: "0 0 32 32", "aria-hidden": "true", focusable: "false" },
+    svg("path", {
+      d: "M16 4v24M13 9.5C8.5 8 5 10.5 4.5 14.5M19 9.5C23.5 8 27 10.5 27.5 14.5M13 15C9 13.5 5.5 16 5 20M19 15C23 13.5 26.5 16 27 20M13 20.5C10 19 7 21 6.5 25M19 20.5C22 19 25 21 25.5 25",
+    }),
+  );
+}
+
+function about(): void {
+  const dialog = aboutDialog(shortcuts);
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
+document.documentElement.lang = text.language;
+document.body.prepend(
+  el(
+    "header",
+    { class: "head" },
+    el(
+      "a",
+      { class: "brand", attr: { href: "#/", "aria-label": text.home } },
+      mark(),
+      el("span", { class: "brand-name", text: text.product }),
+      el("span", { class: "brand-line", text: text.tagline }),
+    ),
+    el("div", { class: "head-actions" }, themeSwitch(), button({ icon: "plus", label: text.add, class: "button-add" }, choose)),
+  ),
+  main,
+  list.element,
+  el(
+    "footer",
+    { class: "foot" },
+    el("p", { text: text.purpose.line }),
+    button({ label: text.purpose.about, class: "foot-about" }, about),
+  ),
+  announcer,
+);
+
+void findings.loadMore();
+await follow();

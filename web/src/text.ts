@@ -1,0 +1,179 @@
+import type { Verdict } from "./api";
+
+// Every word the page shows. Another language is another object of this shape.
+
+const nbsp = "\u00a0";
+
+/**
+ * Whole per cent of a certainty, 0..100. Certainty itself is never claimed, and
+ * what two certainties that sum to 100 are rounded to sums to 100 again.
+ */
+function percent(certainty: number): string {
+  if (certainty <= 0.5) return `<1${nbsp}%`;
+  if (certainty >= 99.5) return `>99${nbsp}%`;
+  const whole = certainty > 50 ? Math.round(certainty) : 100 - Math.round(100 - certainty);
+  return `${whole}${nbsp}%`;
+}
+
+/** A plain share, 0..100, such as a slider's. */
+const share = (value: number): string => `${Math.round(value)}${nbsp}%`;
+
+const verdict: Record<Verdict, string> = { normal: "Normal", pneumonia: "Pneumonia" };
+
+/** Plain words for the codes the server puts into its problem documents. */
+const reasons: Record<string, string> = {
+  not_a_picture: "This file is not a picture. Chest X-rays are read as JPEG or PNG.",
+  unsupported: "This kind of picture is not read. Save it as an ordinary JPEG or PNG and try again.",
+  too_large: "This picture is too large to be read here.",
+  damaged: "This picture is incomplete or damaged. Export it again and retry.",
+  unusable: "This picture opens, but there is nothing on it that could be judged.",
+  busy: "The server is busy with other X-rays. Try again in a moment.",
+  timeout: "The server took too long to answer. Try again.",
+  storage: "The server could not keep the finding. Tell whoever runs it.",
+  not_found: "This finding does not exist. It may have been deleted.",
+  offline: "The server could not be reached. Check the connection and try again.",
+};
+
+export const text = {
+  language: "en",
+  locale: "en-GB",
+  product: "xray",
+  tagline: "chest X-ray reading",
+  percent,
+  share,
+  verdict,
+  title: (what: string) => `${what} – xray`,
+
+  add: "Add X-rays",
+  home: "xray, start page",
+
+  drop: {
+    title: "Drop chest X-rays here",
+    hint: "One or many, frontal view, JPEG or PNG. You can also paste a picture or drop a folder.",
+    choose: "Choose files",
+    over: "Drop to read",
+    input: "Chest X-rays to read",
+    pasted: (time: string) => `Pasted ${time}.png`,
+    nothing: "There is no picture in what was dropped or pasted.",
+  },
+
+  theme: { label: "Theme", system: "As the system", light: "Light", dark: "Dark" },
+
+  finding: {
+    landmark: "Finding",
+    loading: "Loading the finding",
+    threshold: (at: number) => `Called pneumonia from ${share(at)} upwards.`,
+    subtype: (bacterial: number, viral: number) =>
+      bacterial >= viral
+        ? `Looks more bacterial (${percent(bacterial)}) than viral (${percent(viral)}): a radiograph only hints at this.`
+        : `Looks more viral (${percent(viral)}) than bacterial (${percent(bacterial)}): a radiograph only hints at this.`,
+    time: "Time",
+    server: (milliseconds: string) => `${milliseconds} on the server`,
+    roundTrip: (milliseconds: string) => `${milliseconds} round trip`,
+    parts: (decode: string, preprocess: string, infer: string) =>
+      `Decoding ${decode}, preparing ${preprocess}, model ${infer}`,
+    model: "Model",
+    picture: "Picture",
+    size: (width: number, height: number) =>
+      `${width}${nbsp}\u00d7${nbsp}${height}${nbsp}pixels`,
+    date: "Read on",
+    unnamed: "Unnamed picture",
+    previous: "Previous finding",
+    next: "Next finding",
+    remove: "Delete",
+    removeNamed: (name: string) => `Delete the finding of ${name}`,
+  },
+
+  film: {
+    label: "Film. Plus and minus zoom, arrow keys move, zero fits.",
+    alt: (name: string) => `Chest X-ray ${name}`,
+    zoomIn: "Zoom in",
+    zoomOut: "Zoom out",
+    fit: "Fit",
+    zoom: (scale: number) => `${scale.toFixed(1)}\u00d7`,
+    heat: "Heat map",
+    heatHint: "Shows or hides the heat map (key H)",
+    strength: "Strength of the heat map",
+    heatLegend: "The stronger the colour, the more this area speaks for pneumonia.",
+    noHeat: "No heat map for this picture.",
+    failed: "The picture could not be loaded.",
+  },
+
+  upload: {
+    waiting: (ahead: number) =>
+      ahead === 0 ? "Next in line" : `Waiting, ${ahead} ahead of it`,
+    waitingShort: "Waiting",
+    sending: (sent: number) => `Sending ${share(sent)}`,
+    reading: "Reading",
+    retrying: (seconds: number) => `Server busy, trying again in ${seconds}${nbsp}s`,
+    failed: "Could not be read",
+    retry: "Try again",
+    dismiss: "Remove from the list",
+    dismissNamed: (name: string) => `Remove ${name} from the list`,
+    detail: (detail: string) => `The server says: ${detail}`,
+    reason: (code: string, detail: string) => reasons[code] ?? detail,
+    unknown: "Something went wrong on the server.",
+  },
+
+  list: {
+    heading: "Findings",
+    session: "Dropped now",
+    progress: (done: number, all: number) => `${done} of ${all} read`,
+    failures: (count: number) => (count === 1 ? "1 not readable" : `${count} not readable`),
+    earlier: "Earlier",
+    empty: "Nothing has been read yet. Findings appear here and stay until you delete them.",
+    loading: "Loading",
+    more: "Show more",
+    failed: "The findings could not be loaded.",
+    retry: "Try again",
+  },
+
+  remove: {
+    title: "Delete this finding?",
+    body: "The picture and its finding are removed from this server. This cannot be undone.",
+    what: (verdictName: string, share: string) => `${verdictName}, ${share}`,
+    cancel: "Keep it",
+    confirm: "Delete",
+    failed: "It could not be deleted.",
+  },
+
+  announce: {
+    read: (name: string, verdictName: Verdict, certainty: number) =>
+      `${name}: ${verdictName}, ${percent(certainty)}`,
+    failed: (name: string, reason: string) => `${name}: could not be read. ${reason}`,
+    added: (count: number) => (count === 1 ? "1 picture added" : `${count} pictures added`),
+    showing: (name: string, verdictName: Verdict, certainty: number) =>
+      `Showing ${name}: ${verdictName}, ${percent(certainty)}`,
+    removed: (name: string) => `${name}: deleted`,
+    heatOn: "Heat map shown",
+    heatOff: "Heat map hidden",
+  },
+
+  purpose: {
+    line: "A second pair of eyes for frontal chest X-rays of children. Not a medical device; it does not replace a radiologist\u2019s reading.",
+    about: "About",
+    title: "What this is, and what it is not",
+    is: [
+      "xray reads a frontal chest X-ray of a child and says how much it looks like pneumonia. The percentage is the model\u2019s calibrated estimate, the heat map shows where on the film the evidence lies.",
+      "It is a second pair of eyes: it may point at something worth another look.",
+    ],
+    isNot: [
+      "It is not a medical device, and no diagnosis or treatment may rest on it alone.",
+      "It knows no other disease: \u201cnormal\u201d means no sign of pneumonia, not a healthy chest.",
+      "Lateral views, adults, CT slices or photographs of films are outside of what it has learned.",
+      "Whether pneumonia is bacterial or viral cannot be told from a radiograph alone; the page only passes on a hint.",
+    ],
+    privacy: "Pictures go to the server this page came from, and nowhere else. They stay there until deleted.",
+    model: "The model at work",
+    modelMissing: "The model card could not be loaded.",
+    keys: "Keyboard",
+    keyList: [
+      ["H", "show or hide the heat map"],
+      ["J, K", "next, previous finding"],
+      ["+, \u2212, 0", "zoom in, out, fit (film focused)"],
+      ["Arrows", "move the film (film focused)"],
+    ] as [string, string][],
+    shortcuts: "Single-key shortcuts (H, J, K)",
+    close: "Close",
+  },
+};
