@@ -1,77 +1,105 @@
 #include "common/progress.h"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <cstdio>
-#include <iomanip>
-#include <iostream>
-#include <sstream>
 #include <utility>
 
 namespace xray {
+namespace {
 
-Progress::Progress(std::string what, std::size_t total, std::string unit)
-    : what_(std::move(what)),
-      unit_(std::move(unit)),
+constexpr double kFirstDraw = 0.5;  // seconds
+constexpr double kDrawEvery = 0.1;
+
+std::size_t terminal_width() {
+  winsize size{};
+  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
+  return size.ws_col;
+}
+
+std::string format(const char* pattern, double value) {
+  char text[64];
+  std::snprintf(text, sizeof text, pattern, value);
+  return text;
+}
+
+/// 75 -> "1:15", 3675 -> "1:01:15".
+std::string duration(double seconds) {
+  constexpr double kLongest = 359999;  // 99:59:59
+  const auto whole = static_cast<std::int64_t>(std::min(std::ceil(seconds), kLongest));
+  char text[32];
+  if (whole >= 3600) {
+    std::snprintf(text, sizeof text, "%d:%02d:%02d", static_cast<int>(whole / 3600),
+                  static_cast<int>(whole / 60 % 60), static_cast<int>(whole % 60));
+  } else {
+    std::snprintf(text, sizeof text, "%d:%02d", static_cast<int>(whole / 60), static_cast<int>(whole % 60));
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string progress_line(const std::string& label, std::size_t done, std::size_t total, double seconds,
+                          std::size_t width) {
+  std::string line = label + "  " + std::to_string(done);
+  const auto count = static_cast<double>(done);
+  const auto whole = static_cast<double>(total);
+  if (total > 0) line += "/" + std::to_string(total) + format("  %.0f %%", std::floor(100 * count / whole));
+  if (done > 0 && seconds > 0) {
+    const double rate = count / seconds;
+    line += format(rate < 10 ? "  %.2f/s" : "  %.1f/s", rate);
+    if (done < total) line += "  " + duration((whole - count) / rate) + " left";
+  }
+  if (done >= total) line += "  " + duration(seconds);
+  return line.substr(0, width);
+}
+
+Progress::Progress(std::string label, std::size_t total)
+    : label_(std::move(label)),
       total_(total),
-      terminal_(::isatty(STDERR_FILENO) == 1),
-      started_(Clock::now()) {}
+      visible_(::isatty(STDERR_FILENO) == 1),
+      next_draw_(kFirstDraw) {}
 
 Progress::~Progress() {
   clear();
 }
 
-void Progress::start_at(std::size_t done) {
-  begin_ = done_ = done;
-  started_ = Clock::now();
-}
-
-void Progress::set(std::size_t done, std::string note) {
-  done_ = done;
-  if (!note.empty()) note_ = std::move(note);
-  constexpr auto kInterval = std::chrono::milliseconds(100);
-  const auto now = Clock::now();
-  if (!terminal_ || (now - last_draw_ < kInterval && done_ < total_)) return;
-  last_draw_ = now;
-  draw();
-}
-
-void Progress::clear() {
-  if (!drawn_) return;
-  std::cerr << "\r\033[K" << std::flush;
-  drawn_ = false;
-}
-
-void Progress::draw() {
-  const double seconds = std::chrono::duration<double>(Clock::now() - started_).count();
-  const double rate = seconds > 0 ? static_cast<double>(done_ - begin_) / seconds : 0;
-  constexpr std::size_t kBar = 24;
-  const std::size_t filled = total_ > 0 ? kBar * done_ / total_ : kBar;
-  std::ostringstream line;
-  line << "\r\033[K" << what_ << " [" << std::string(filled, '#') << std::string(kBar - filled, '.') << "] "
-       << done_ << '/' << total_ << ' ' << unit_;
-  if (rate > 0) {
-    line << ", " << std::setprecision(3) << rate << "/s";
-    if (done_ < total_)
-      line << ", " << format_duration(static_cast<double>(total_ - done_) / rate) << " left";
-  }
-  if (!note_.empty()) line << ", " << note_;
-  std::cerr << line.str() << std::flush;
+void Progress::advance(std::size_t steps) {
+  const std::lock_guard lock(mutex_);
+  done_ += steps;
+  const double now = seconds();
+  if (!visible_ || now < next_draw_) return;
+  next_draw_ = now + kDrawEvery;
+  erase();
+  // One column stays free: a full line would wrap on some terminals.
+  const std::string line = progress_line(label_, done_, total_, now, terminal_width() - 1);
+  std::fputs(line.c_str(), stderr);
+  std::fflush(stderr);
   drawn_ = true;
 }
 
-std::string format_duration(double seconds) {
-  const auto whole = static_cast<long>(std::lround(std::max(seconds, 0.0)));
-  char text[64];
-  if (whole < 60) {
-    std::snprintf(text, sizeof text, "%ld s", whole);
-  } else if (whole < 3600) {
-    std::snprintf(text, sizeof text, "%ld min %02ld s", whole / 60, whole % 60);
-  } else {
-    std::snprintf(text, sizeof text, "%ld h %02ld min", whole / 3600, whole % 3600 / 60);
-  }
-  return text;
+void Progress::clear() {
+  const std::lock_guard lock(mutex_);
+  erase();
+}
+
+void Progress::finish() {
+  const std::lock_guard lock(mutex_);
+  if (!visible_ || seconds() < kFirstDraw) return;
+  erase();
+  const std::string line = progress_line(label_, done_, done_, seconds(), terminal_width() - 1);
+  std::fprintf(stderr, "%s\n", line.c_str());
+}
+
+void Progress::erase() {
+  if (!drawn_) return;
+  std::fputs("\r\033[K", stderr);
+  std::fflush(stderr);
+  drawn_ = false;
 }
 
 }  // namespace xray

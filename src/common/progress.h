@@ -2,48 +2,48 @@
 
 #include <chrono>
 #include <cstddef>
+#include <mutex>
 #include <string>
 
 namespace xray {
 
-/// One line on stderr that says how far long work has come, with rate and time
-/// left; nothing at all where stderr is no terminal. Redrawn at most ten times a
-/// second. Not thread-safe.
+/// What Progress shows, at most `width` columns: "reading  120/1000  12 %
+/// 85.3/s  0:10 left", or without a total (0) "reading  120  85.3/s  0:01".
+/// `done` counts up to `total`; the time left assumes the average rate so far.
+std::string progress_line(const std::string& label, std::size_t done, std::size_t total, double seconds,
+                          std::size_t width);
+
+/// A line on standard error that tells how far long work has come, how fast it
+/// goes and when it will be done. Shows nothing where standard error is no
+/// terminal, nor for work shorter than half a second. Thread-safe.
 class Progress {
  public:
-  /// `what` is being done `total` times over to `unit` ("pictures").
-  Progress(std::string what, std::size_t total, std::string unit = "pictures");
-  /// Clears the line.
+  /// `total` of 0: not known. Starts the clock.
+  explicit Progress(std::string label, std::size_t total = 0);
+  /// Erases the line unless finish() was called.
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  /// One more is done.
-  void advance() { set(done_ + 1); }
-  /// `done` of the total; `note` replaces the note after the numbers.
-  void set(std::size_t done, std::string note = {});
-  /// Work that was done before counts neither for the rate nor for the time left.
-  void start_at(std::size_t done);
-  /// Takes the line away, for other output; the next set() draws it again.
+  void advance(std::size_t steps = 1);
+  /// Erases the line, so that something else can be printed; the next advance() may bring it back.
   void clear();
+  /// Leaves the line standing with the time it all took.
+  void finish();
 
  private:
   using Clock = std::chrono::steady_clock;
-  void draw();
+  double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
+  void erase();
 
-  std::string what_;
-  std::string unit_;
-  std::string note_;
-  std::size_t total_;
-  std::size_t begin_ = 0;
+  const std::string label_;
+  const std::size_t total_;
+  const Clock::time_point start_ = Clock::now();
+  const bool visible_;
+  std::mutex mutex_;
   std::size_t done_ = 0;
-  bool terminal_;
-  bool drawn_ = false;
-  Clock::time_point started_;
-  Clock::time_point last_draw_;
+  double next_draw_;
+  bool drawn_ = false;  ///< whether the line stands on the terminal now
 };
-
-/// "42 s", "3 min 05 s", "2 h 07 min".
-std::string format_duration(double seconds);
 
 }  // namespace xray
