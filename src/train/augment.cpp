@@ -12,14 +12,18 @@
 namespace xray {
 namespace {
 
-bool chance(Random& random, double probability) { return random.uniform() < probability; }
+bool chance(Random& random, double probability) {
+  return random.uniform() < probability;
+}
 
 float& at(Plane& plane, int x, int y) {
   return plane.values[static_cast<std::size_t>(y) * static_cast<std::size_t>(plane.width) +
                       static_cast<std::size_t>(x)];
 }
 
-Plane like(const Plane& plane) { return {plane.width, plane.height, std::vector<float>(plane.values.size())}; }
+Plane like(const Plane& plane) {
+  return {plane.width, plane.height, std::vector<float>(plane.values.size())};
+}
 
 /// Rotation, shear, zoom, aspect, shift and flip as one bilinear sampling.
 Plane warp(const Plane& in, const AugmentOptions& options, Random& random) {
@@ -200,8 +204,11 @@ void draw_markers(Plane& plane, Random& random) {
     double x = along * x_room;
     double y = depth * y_room;
     switch (random.below(4)) {
-      case 0: break;
-      case 1: y = (1 - depth) * y_room; break;
+      case 0:
+        break;
+      case 1:
+        y = (1 - depth) * y_room;
+        break;
       case 2:
         x = depth * x_room;
         y = along * y_room;
@@ -254,7 +261,8 @@ void hide_corners(Plane& plane, Random& random) {
 }
 
 void draw_border(Plane& plane, Random& random) {
-  const auto value = static_cast<float>(chance(random, 0.75) ? random.uniform(0, 20) : random.uniform(200, 255));
+  const auto value =
+      static_cast<float>(chance(random, 0.75) ? random.uniform(0, 20) : random.uniform(200, 255));
   const auto side = [&](int extent) { return static_cast<int>(random.uniform(0, 0.09) * extent); };
   const int left = side(plane.width);
   const int right = side(plane.width);

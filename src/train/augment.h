@@ -9,25 +9,25 @@ namespace xray {
 /// picture alone. The aim of the second half is to take away what tells the
 /// hospital instead of the lungs: markers, borders, exposure, sharpness.
 struct AugmentOptions {
-  double rotate_degrees = 10;   ///< +-
-  double shear = 0.08;          ///< +-, as a tangent
-  double shift = 0.07;          ///< +-, of the side
-  double zoom_in = 1.35;        ///< up to this factor
-  double zoom_out = 0.88;       ///< down to this factor
-  double aspect = 0.12;         ///< +-, relative
-  double flip = 0.5;            ///< left and right exchanged
-  double gamma = 0.45;          ///< exponent e^(+-)
-  double tone_curve = 0.4;      ///< chance of a random monotone tone curve
-  double clip = 0.3;            ///< chance that a narrow window cuts the darkest and brightest
-  double blur = 0.25;           ///< chance
-  double sharpen = 0.15;        ///< chance
-  double resample = 0.25;       ///< chance of a coarser picture enlarged again
-  double noise = 0.4;           ///< chance
-  double jpeg = 0.2;            ///< chance of one more JPEG at quality 20 to 80
-  double markers = 0.4;         ///< chance of letters and digits burned in near the rim
-  double hide_corners = 0.3;    ///< chance that corners or edge strips are painted over
-  double border = 0.15;         ///< chance of a frame or collimation
-  double erase = 0.4;           ///< chance of one to three rectangles lost (Zhong 2020)
+  double rotate_degrees = 10;  ///< +-
+  double shear = 0.08;         ///< +-, as a tangent
+  double shift = 0.07;         ///< +-, of the side
+  double zoom_in = 1.35;       ///< up to this factor
+  double zoom_out = 0.88;      ///< down to this factor
+  double aspect = 0.12;        ///< +-, relative
+  double flip = 0.5;           ///< left and right exchanged
+  double gamma = 0.45;         ///< exponent e^(+-)
+  double tone_curve = 0.4;     ///< chance of a random monotone tone curve
+  double clip = 0.3;           ///< chance that a narrow window cuts the darkest and brightest
+  double blur = 0.25;          ///< chance
+  double sharpen = 0.15;       ///< chance
+  double resample = 0.25;      ///< chance of a coarser picture enlarged again
+  double noise = 0.4;          ///< chance
+  double jpeg = 0.2;           ///< chance of one more JPEG at quality 20 to 80
+  double markers = 0.4;        ///< chance of letters and digits burned in near the rim
+  double hide_corners = 0.3;   ///< chance that corners or edge strips are painted over
+  double border = 0.15;        ///< chance of a frame or collimation
+  double erase = 0.4;          ///< chance of one to three rectangles lost (Zhong 2020)
 };
 
 /// All of it off: for overfitting on purpose and for tests.

@@ -1,0 +1,91 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "common/result.h"
+#include "network/classifier.h"
+#include "train/augment.h"
+#include "train/batch_loader.h"
+
+namespace xray {
+
+/// Everything that decides a run besides its pictures; kept in the run as config.json.
+struct TrainOptions {
+  std::string architecture = "efficientnet-lite0";
+  std::string weights;  ///< .safetensors to start from; empty: random
+  int input_size = 224;
+  int epochs = 8;
+  int batch_size = 32;
+  double learning_rate = 1e-3;  ///< peak of the one-cycle schedule (Smith 2018)
+  double warm_up = 0.15;        ///< share of all steps until the peak
+  double weight_decay = 0.05;   ///< AdamW (Loshchilov 2019); not on batch norm and biases
+  double label_smoothing = 0.05;
+  double class_balance = 0.5;  ///< exponent of the inverse class frequency in the loss: 0 none, 1 full
+  double ema = 0.998;          ///< decay per step of the averaged weights, which are what is kept
+  double dropout = -1;         ///< negative: the architecture's own
+  double drop_path = 0.1;
+  int patience = 0;  ///< epochs without a better validation loss until it stops; 0: never
+  std::uint64_t seed = 1;
+  int threads = 0;  ///< for the network; 0: all cores
+  int loader_threads = 2;
+  std::string precision = "auto";  ///< "bf16", "fp32", or bf16 where the machine has it
+  std::string device = "cpu";      ///< "cpu" or "cuda"
+  AugmentOptions augment;
+};
+
+nlohmann::ordered_json to_json(const TrainOptions& options);
+/// kInvalidArgument, naming the field. Fields that are absent keep their defaults.
+Result<TrainOptions> train_options_from_json(const nlohmann::ordered_json& json);
+
+/// What a run says of itself while it goes on.
+struct TrainProgress {
+  std::int64_t step = 0;  ///< finished, over all epochs
+  std::int64_t steps = 0;
+  int epoch = 0;  ///< 1-based
+  double loss = 0;
+  double images_per_second = 0;  ///< since the last report
+  double loader_wait = 0;        ///< share of the time spent waiting for pictures
+};
+
+/// Validation after an epoch, on the averaged weights.
+struct EpochReport {
+  int epoch = 0;
+  double train_loss = 0;
+  double validation_loss = 0;
+  double validation_auc = 0;
+  double validation_accuracy = 0;  ///< of the classes as trained
+  bool best = false;
+};
+
+struct TrainCallbacks {
+  std::function<void(const TrainProgress&)> on_progress;
+  std::function<void(const EpochReport&)> on_epoch;
+};
+
+/// Trains on `training`, keeps the averaged weights of the best epoch (by
+/// validation loss), and returns that network in evaluation mode on the CPU.
+///
+/// Writes config.json, metrics.jsonl, TensorBoard events, checkpoint.pt and best.pt into `run`.
+/// Where `run` holds a checkpoint it goes on at the very step, and does the same
+/// steps as a run that was never interrupted (same machine, same thread count);
+/// kInvalidArgument if its config differs. `stop`: writes a checkpoint, kCancelled.
+/// Class 0 is normal; the AUC is that of 1 - P(normal).
+Result<std::shared_ptr<Classifier>> train(const TrainOptions& options, int classes,
+                                          const std::vector<TrainingPicture>& training,
+                                          const std::vector<TrainingPicture>& validation,
+                                          const Preprocessor& preprocessor, const std::filesystem::path& run,
+                                          const TrainCallbacks& callbacks, const std::stop_token& stop);
+
+/// Logits (pictures x classes, row-major) of the pictures without augmentation, in
+/// 32-bit floats, in evaluation mode, on the device the network is on.
+std::vector<float> predict_logits(Classifier& network, const std::vector<TrainingPicture>& pictures,
+                                  const Preprocessor& preprocessor);
+
+}  // namespace xray
