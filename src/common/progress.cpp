@@ -45,16 +45,20 @@ std::string duration(double seconds) {
 
 std::string progress_line(const std::string& label, std::size_t done, std::size_t total, double seconds,
                           std::size_t width) {
-  std::string line = label + "  " + std::to_string(done);
-  const auto count = static_cast<double>(done);
-  const auto whole = static_cast<double>(total);
-  if (total > 0) line += "/" + std::to_string(total) + format("  %.0f %%", std::floor(100 * count / whole));
-  if (done > 0 && seconds > 0) {
-    const double rate = count / seconds;
-    line += format(rate < 10 ? "  %.2f/s" : "  %.1f/s", rate);
-    if (done < total) line += "  " + duration((whole - count) / rate) + " left";
+  constexpr std::size_t kBar = 20;
+  std::string line = label + "  ";
+  if (total > 0) {
+    const std::size_t filled = std::min(done, total) * kBar / total;
+    line += "[" + std::string(filled, '#') + std::string(kBar - filled, '.') + "]  ";
   }
-  if (done >= total) line += "  " + duration(seconds);
+  line += std::to_string(done);
+  if (total > 0) line += "/" + std::to_string(total);
+  const double rate = seconds > 0 ? static_cast<double>(done) / seconds : 0;
+  if (rate > 0) line += format(rate < 10 ? "  %.2f/s" : "  %.1f/s", rate);
+  if (done >= total)
+    line += "  " + duration(seconds);
+  else if (rate > 0)
+    line += "  " + duration(static_cast<double>(total - done) / rate) + " left";
   return line.substr(0, width);
 }
 
@@ -85,14 +89,6 @@ void Progress::advance(std::size_t steps) {
 void Progress::clear() {
   const std::lock_guard lock(mutex_);
   erase();
-}
-
-void Progress::finish() {
-  const std::lock_guard lock(mutex_);
-  if (!visible_ || seconds() < kFirstDraw) return;
-  erase();
-  const std::string line = progress_line(label_, done_, done_, seconds(), terminal_width() - 1);
-  std::fprintf(stderr, "%s\n", line.c_str());
 }
 
 void Progress::erase() {

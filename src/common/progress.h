@@ -7,9 +7,10 @@
 
 namespace xray {
 
-/// What Progress shows, at most `width` columns: "reading  120/1000  12 %
-/// 85.3/s  0:10 left", or without a total (0) "reading  120  85.3/s  0:01".
-/// `done` counts up to `total`; the time left assumes the average rate so far.
+/// What Progress shows, at most `width` columns:
+/// "reading  [####................]  200/1000  80.0/s  0:10 left", or without a
+/// total (0) "reading  200  80.0/s  0:03". `done` counts up to `total`; the time
+/// left assumes the average rate so far.
 std::string progress_line(const std::string& label, std::size_t done, std::size_t total, double seconds,
                           std::size_t width);
 
@@ -20,7 +21,7 @@ class Progress {
  public:
   /// `total` of 0: not known. Starts the clock.
   explicit Progress(std::string label, std::size_t total = 0);
-  /// Erases the line unless finish() was called.
+  /// Erases the line.
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -28,8 +29,6 @@ class Progress {
   void advance(std::size_t steps = 1);
   /// Erases the line, so that something else can be printed; the next advance() may bring it back.
   void clear();
-  /// Leaves the line standing with the time it all took.
-  void finish();
 
  private:
   using Clock = std::chrono::steady_clock;
