@@ -14,6 +14,9 @@
 // After <cstddef> and <cstdio>, on which it relies.
 #include <jpeglib.h>
 
+// After jpeglib.h.
+#include <jerror.h>
+
 namespace xray {
 namespace {
 
@@ -39,8 +42,10 @@ Result<Bytes> encode_spng(spng_ihdr header, std::span<const std::byte> pixels, i
   std::size_t size = 0;
   std::unique_ptr<void, FreeDeleter> png;
   if (code == SPNG_OK) png.reset(spng_get_png_buffer(context.get(), &size, &code));
+  if (code == SPNG_EMEM) throw std::bad_alloc();
   if (code != SPNG_OK) {
-    return Error{ErrorCode::kInternal, std::string("the PNG cannot be written: ") + spng_strerror(code)};
+    return Error{ErrorCode::kInvalidArgument,
+                 std::string("the PNG cannot be written: ") + spng_strerror(code)};
   }
   return copy(png.get(), size);
 }
@@ -69,9 +74,10 @@ class JpegWriter {
 
   Result<Bytes> write(int width, int height, std::span<const std::uint8_t> pixels, int quality) {
     if (!try_write(width, height, pixels.data(), quality)) {
+      if (errors_.msg_code == JERR_OUT_OF_MEMORY) throw std::bad_alloc();
       char message[JMSG_LENGTH_MAX];
       errors_.format_message(reinterpret_cast<j_common_ptr>(&info_), message);
-      return Error{ErrorCode::kInternal, std::string("the JPEG cannot be written: ") + message};
+      return Error{ErrorCode::kInvalidArgument, std::string("the JPEG cannot be written: ") + message};
     }
     return copy(buffer_, size_);
   }

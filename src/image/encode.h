@@ -9,6 +9,9 @@
 
 namespace xray {
 
+// All of them: kInvalidArgument for an empty picture, one too large for the
+// format, or a level or quality out of its range. Thread-safe.
+
 /// 8- or 16-bit gray PNG without any metadata. `level`: zlib's, 0 to 9.
 Result<Bytes> encode_png(const Image& image, int level = 3);
 

@@ -4,6 +4,7 @@
 #include <limits>
 #include <memory>
 #include <new>
+#include <string_view>
 #include <vector>
 
 #include "image/codecs.h"
@@ -53,6 +54,13 @@ int channels(std::uint8_t color_type) {
   }
 }
 
+/// libspng does not miss the checksum of the last chunk, which is always the same.
+bool has_end(std::span<const std::byte> bytes) {
+  using namespace std::string_view_literals;
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  return text.rfind("IEND\xAE\x42\x60\x82"sv) != std::string_view::npos;
+}
+
 /// Every row of every pass as RGBA samples of type T -> luma, alpha laid on black.
 template <typename T>
 Result<Image> read_pixels(spng_ctx* context, const spng_ihdr& header) {
@@ -78,7 +86,6 @@ Result<Image> read_pixels(spng_ctx* context, const spng_ihdr& header) {
       out[x] = static_cast<T>(in[3] == kOpaque ? level : (level * in[3] + kOpaque / 2) / kOpaque);
     }
   }
-  // What follows the pixels: only its end tells that the file is whole.
   code = spng_decode_chunks(context);
   if (code != SPNG_OK) return describe(code);
   return Image(static_cast<int>(header.width), static_cast<int>(header.height), std::move(pixels));
@@ -98,7 +105,7 @@ Result<Image> decode_png(std::span<const std::byte> bytes, const DecodeLimits& l
   if (Result<Done> fits = check_pixels(header.width, header.height, limits); !fits) return fits.error();
   const std::uint64_t bits =
       std::uint64_t{header.width} * header.height * header.bit_depth * channels(header.color_type);
-  if (bits / 8 > bytes.size() * kMaxDeflateRatio) return incomplete();
+  if (bits / 8 > bytes.size() * kMaxDeflateRatio || !has_end(bytes)) return incomplete();
 
   return header.bit_depth == 16 ? read_pixels<std::uint16_t>(context.get(), header)
                                 : read_pixels<std::uint8_t>(context.get(), header);

@@ -5,26 +5,10 @@
 #include <utility>
 #include <vector>
 
+#include "common/random.h"
+
 namespace xray::test {
 namespace {
-
-/// SplitMix64 (Steele 2014): the same numbers on every machine, unlike <random>'s distributions.
-class Random {
- public:
-  explicit Random(std::uint64_t seed) : state_(seed) {}
-  /// Uniform in [0, 1).
-  double uniform() {
-    state_ += 0x9E3779B97F4A7C15ULL;
-    std::uint64_t z = state_;
-    z = (z ^ (z >> 30U)) * 0xBF58476D1CE4E5B9ULL;
-    z = (z ^ (z >> 27U)) * 0x94D049BB133111EBULL;
-    return static_cast<double>((z ^ (z >> 31U)) >> 11U) * 0x1.0p-53;
-  }
-  double uniform(double low, double high) { return low + (high - low) * uniform(); }
-
- private:
-  std::uint64_t state_;
-};
 
 /// 1 inside the ellipse, 0 outside, with a soft rim.
 double ellipse(double x, double y, double cx, double cy, double rx, double ry) {
