@@ -1,0 +1,179 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <ostream>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "store/store.h"
+#include "store/uuid.h"
+
+namespace xray::test {
+
+/// A finding with every field set, told apart from others by `seed`.
+inline Finding sample_finding(int seed = 0) {
+  Finding finding;
+  finding.verdict = seed % 2 == 0 ? Verdict::kPneumonia : Verdict::kNormal;
+  finding.pneumonia = 97.123456789012 - seed;
+  finding.normal = 100 - finding.pneumonia;
+  finding.bacterial = 61.5;
+  finding.viral = 38.5;
+  finding.heat = {3, 2, {0.0F, 0.25F, 0.5F, 0.75F, 1.0F, 0.125F}};
+  finding.model = "chest 1.0";
+  finding.timing = {1.5, 2.5, 3.5, 8.25};
+  finding.width = 1024;
+  finding.height = 768;
+  return finding;
+}
+
+inline Bytes sample_picture(std::size_t size, int seed = 0) {
+  Bytes bytes(size);
+  for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::byte>((i * 7 + seed) & 0xFFU);
+  return bytes;
+}
+
+/// What every Store has to do, whatever lies behind it. A parameter makes a fresh,
+/// empty one; each implementation instantiates the suite in its own test.
+struct StoreMaker {
+  std::string name;
+  std::function<std::unique_ptr<Store>()> make;
+  friend void PrintTo(const StoreMaker& maker, std::ostream* out) { *out << maker.name; }  // NOLINT: gtest's
+};
+
+class StoreConformance : public testing::TestWithParam<StoreMaker> {
+ protected:
+  std::unique_ptr<Store> store_ = GetParam().make();
+};
+
+TEST_P(StoreConformance, GivesBackWhatWasPut) {
+  const Finding finding = sample_finding();
+  const StoredFinding put = store_->put(finding, "Röntgen 1.jpeg", sample_picture(1000)).value();
+  EXPECT_TRUE(is_uuid(put.id));
+  EXPECT_EQ(put.created_at.size(), 24U);
+  const StoredFinding got = store_->get(put.id).value();
+  EXPECT_EQ(got.id, put.id);
+  EXPECT_EQ(got.created_at, put.created_at);
+  EXPECT_EQ(got.file_name, "Röntgen 1.jpeg");
+  EXPECT_EQ(got.finding.verdict, finding.verdict);
+  EXPECT_DOUBLE_EQ(got.finding.pneumonia, finding.pneumonia);
+  EXPECT_DOUBLE_EQ(got.finding.normal, finding.normal);
+  EXPECT_DOUBLE_EQ(got.finding.bacterial, finding.bacterial);
+  EXPECT_DOUBLE_EQ(got.finding.viral, finding.viral);
+  EXPECT_EQ(got.finding.model, finding.model);
+  EXPECT_DOUBLE_EQ(got.finding.timing.decode, finding.timing.decode);
+  EXPECT_DOUBLE_EQ(got.finding.timing.preprocess, finding.timing.preprocess);
+  EXPECT_DOUBLE_EQ(got.finding.timing.infer, finding.timing.infer);
+  EXPECT_DOUBLE_EQ(got.finding.timing.total, finding.timing.total);
+  EXPECT_EQ(got.finding.width, finding.width);
+  EXPECT_EQ(got.finding.height, finding.height);
+  EXPECT_EQ(got.finding.heat.width, finding.heat.width);
+  EXPECT_EQ(got.finding.heat.height, finding.heat.height);
+  EXPECT_EQ(got.finding.heat.values, finding.heat.values);
+  EXPECT_EQ(store_->picture(put.id).value(), sample_picture(1000));
+}
+
+TEST_P(StoreConformance, KeepsUnknownSubtypesAndMissingHeatMapsAsSuch) {
+  Finding finding = sample_finding();
+  finding.bacterial = finding.viral = -1;
+  finding.heat = {};
+  const auto id = store_->put(finding, "", {}).value().id;
+  const Finding got = store_->get(id).value().finding;
+  EXPECT_LT(got.bacterial, 0);
+  EXPECT_LT(got.viral, 0);
+  EXPECT_TRUE(got.heat.empty());
+  EXPECT_TRUE(store_->picture(id).value().empty());
+}
+
+TEST_P(StoreConformance, TellsUnknownIdsAsNotFound) {
+  const std::string unknown = make_uuid7();
+  EXPECT_EQ(store_->get(unknown).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(store_->picture(unknown).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(store_->remove(unknown).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(store_->get("' OR 1=1 --").error().code, ErrorCode::kNotFound);
+}
+
+TEST_P(StoreConformance, RemovesFindingAndPicture) {
+  const auto kept = store_->put(sample_finding(1), "a", sample_picture(10)).value().id;
+  const auto gone = store_->put(sample_finding(2), "b", sample_picture(20)).value().id;
+  ASSERT_TRUE(store_->remove(gone));
+  EXPECT_EQ(store_->get(gone).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(store_->picture(gone).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(store_->remove(gone).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(store_->picture(kept).value().size(), 10U);
+  EXPECT_EQ(store_->list(10, std::nullopt).value().findings.size(), 1U);
+}
+
+TEST_P(StoreConformance, ListsNewestFirstPageByPage) {
+  std::vector<std::string> newest_first;
+  for (int i = 0; i < 7; ++i)
+    newest_first.insert(newest_first.begin(), store_->put(sample_finding(i), "f", {}).value().id);
+
+  std::vector<std::string> seen;
+  std::optional<std::string> before;
+  std::vector<std::size_t> sizes;
+  do {
+    const FindingPage page = store_->list(3, before).value();
+    sizes.push_back(page.findings.size());
+    for (const auto& stored : page.findings) seen.push_back(stored.id);
+    before = page.next_before;
+  } while (before);
+  EXPECT_EQ(seen, newest_first);
+  EXPECT_EQ(sizes, (std::vector<std::size_t>{3, 3, 1}));
+}
+
+TEST_P(StoreConformance, EndsExactlyFullPagesWithoutANextOne) {
+  for (int i = 0; i < 4; ++i) ASSERT_TRUE(store_->put(sample_finding(i), "f", {}));
+  EXPECT_FALSE(store_->list(4, std::nullopt).value().next_before);
+  EXPECT_TRUE(store_->list(3, std::nullopt).value().next_before);
+}
+
+TEST_P(StoreConformance, PagesOnAcrossAFindingThatWasRemoved) {
+  std::vector<std::string> ids;
+  for (int i = 0; i < 4; ++i) ids.push_back(store_->put(sample_finding(i), "f", {}).value().id);
+  const auto before = store_->list(2, std::nullopt).value().next_before;
+  ASSERT_TRUE(before);
+  ASSERT_TRUE(store_->remove(*before));
+  const FindingPage rest = store_->list(2, before).value();
+  ASSERT_EQ(rest.findings.size(), 2U);
+  EXPECT_EQ(rest.findings[0].id, ids[1]);
+}
+
+TEST_P(StoreConformance, BoundsThePage) {
+  EXPECT_EQ(store_->list(0, std::nullopt).error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(store_->list(201, std::nullopt).error().code, ErrorCode::kInvalidArgument);
+  EXPECT_TRUE(store_->list(200, std::nullopt).value().findings.empty());
+}
+
+TEST_P(StoreConformance, TakesPutsFromManyThreads) {
+  constexpr int kThreads = 8;
+  constexpr int kEach = 10;
+  std::vector<std::vector<std::string>> ids(kThreads);
+  {
+    std::vector<std::jthread> threads;
+    for (int t = 0; t < kThreads; ++t)
+      threads.emplace_back([this, t, &ids] {
+        for (int i = 0; i < kEach; ++i) {
+          const auto id = store_->put(sample_finding(i), "f", sample_picture(5000, t)).value().id;
+          EXPECT_EQ(store_->picture(id).value(), sample_picture(5000, t));
+          ids[static_cast<std::size_t>(t)].push_back(id);
+        }
+      });
+  }
+  std::set<std::string> all;
+  for (const auto& mine : ids) all.insert(mine.begin(), mine.end());
+  EXPECT_EQ(all.size(), static_cast<std::size_t>(kThreads * kEach));
+  EXPECT_EQ(store_->list(200, std::nullopt).value().findings.size(), all.size());
+}
+
+TEST_P(StoreConformance, AnswersPing) {
+  EXPECT_TRUE(store_->ping());
+}
+
+}  // namespace xray::test
