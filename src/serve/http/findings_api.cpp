@@ -1,0 +1,204 @@
+#include "serve/http/findings_api.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include "common/embedded.h"
+#include "image/encode.h"
+#include "preprocess/preprocess.h"
+#include "serve/http/problem.h"
+#include "serve/http/upload.h"
+#include "store/uuid.h"
+
+namespace xray {
+
+/// openapi.json.
+std::span<const EmbeddedFile> openapi_files();
+
+namespace {
+
+using nlohmann::ordered_json;
+
+/// What a form adds to the picture: boundaries, heads, other fields.
+constexpr std::uint64_t kFormOverhead = 64U << 10U;
+constexpr int kPage = 50;
+/// Longer side of a heat map that was not asked for in another size: a smooth
+/// field of a few cells gains nothing beyond, and a picture may have 100 megapixels.
+constexpr int kHeatmapSide = 2048;
+constexpr int kMaxSide = 16'384;
+
+std::string path_of(std::string_view id) {
+  return "/api/v1/findings/" + std::string(id);
+}
+
+ordered_json to_json(const StoredFinding& stored) {
+  ordered_json json = {{"id", stored.id}, {"created_at", stored.created_at}, {"file", stored.file_name}};
+  json.update(to_json(stored.finding));
+  const std::string self = path_of(stored.id);
+  json["links"] = {{"self", self}, {"image", self + "/image"}, {"heatmap", self + "/heatmap"}};
+  return json;
+}
+
+/// The number in the query under `name`, from 1 to `most`; `fallback` where it is not given.
+Result<int> query_number(const Request& request, std::string_view name, int most, int fallback) {
+  const std::optional<std::string> text = query_value(request.query, name);
+  if (!text) return fallback;
+  int value = 0;
+  const char* const end = text->data() + text->size();
+  const auto [stop, error] = std::from_chars(text->data(), end, value);
+  if (error != std::errc() || stop != end || value < 1 || value > most)
+    return Error{ErrorCode::kInvalidArgument,
+                 std::string(name) + " is a number from 1 to " + std::to_string(most)};
+  return value;
+}
+
+/// Width and height.
+struct Size {
+  int width = 0;
+  int height = 0;
+};
+
+/// `size` made smaller, its shape kept, until the longer side is at most `side`.
+Size fit(Size size, int side) {
+  const double scale = std::min(1.0, double(side) / std::max({size.width, size.height, 1}));
+  const auto shrink = [&](int length) { return std::max(1, static_cast<int>(std::lround(length * scale))); };
+  return {shrink(size.width), shrink(size.height)};
+}
+
+Image to_image(const Plane& plane) {
+  Image::Pixels8 pixels(plane.values.size());
+  std::transform(plane.values.begin(), plane.values.end(), pixels.begin(), [](float level) {
+    return static_cast<std::uint8_t>(std::lround(std::clamp(level, 0.0F, 255.0F)));
+  });
+  return {plane.width, plane.height, std::move(pixels)};
+}
+
+/// A finding's pictures never change, and are for one person's browser alone.
+Response png_response(Bytes png, const std::string& etag) {
+  return {
+      200,
+      {{"Content-Type", "image/png"}, {"Cache-Control", "private, max-age=86400, immutable"}, {"ETag", etag}},
+      std::move(png)};
+}
+
+}  // namespace
+
+FindingsApi::FindingsApi(Diagnose diagnose, const ordered_json& model_card, Store& store,
+                         const DecodeLimits& limits)
+    : diagnose_(std::move(diagnose)),
+      model_(json_response(200, model_card)),
+      store_(store),
+      limits_(limits) {}
+
+std::vector<Route> FindingsApi::routes() {
+  using Id = std::string_view;
+  const auto answer = [](Response response) {
+    return [response = std::move(response)](const Request&, Id) { return response; };
+  };
+  return {
+      {"POST", "/api/v1/findings", Lane::kDiagnosis, limits_.max_bytes + kFormOverhead,
+       [this](const Request& request, Id) { return create(request); }},
+      {"GET", "/api/v1/findings", Lane::kLookup, 0,
+       [this](const Request& request, Id) { return list(request); }},
+      {"GET", "/api/v1/findings/{id}", Lane::kLookup, 0, [this](const Request&, Id id) { return show(id); }},
+      {"DELETE", "/api/v1/findings/{id}", Lane::kLookup, 0,
+       [this](const Request&, Id id) { return remove(id); }},
+      {"GET", "/api/v1/findings/{id}/image", Lane::kLookup, 0,
+       [this](const Request& request, Id id) { return image(request, id); }},
+      {"GET", "/api/v1/findings/{id}/heatmap", Lane::kLookup, 0,
+       [this](const Request& request, Id id) { return heatmap(request, id); }},
+      {"GET", "/api/v1/model", Lane::kAtOnce, 0, answer(model_)},
+      {"GET", "/api/v1/openapi.json", Lane::kAtOnce, 0,
+       answer({200, {{"Content-Type", "application/json"}}, std::string(openapi_document())})},
+      {"GET", "/healthz", Lane::kAtOnce, 0, answer(json_response(200, {{"status", "alive"}}))},
+      {"GET", "/readyz", Lane::kLookup, 0, [this](const Request&, Id) { return ready(); }},
+  };
+}
+
+Response FindingsApi::create(const Request& request) {
+  const Result<Upload> upload = read_upload(request);
+  if (!upload) return problem(upload.error());
+  if (upload->picture.size() > limits_.max_bytes)
+    return problem({ErrorCode::kTooLarge, "the picture is larger than the limit of " +
+                                              std::to_string(limits_.max_bytes) + " bytes"});
+  const Result<Finding> finding = diagnose_(upload->picture);
+  if (!finding) return problem(finding.error());
+  const Result<StoredFinding> stored = store_.put(*finding, upload->file_name, upload->picture);
+  if (!stored) return problem(stored.error());
+  Response response = json_response(201, to_json(*stored));
+  response.headers.push_back({"Location", path_of(stored->id)});
+  return response;
+}
+
+Response FindingsApi::list(const Request& request) {
+  const Result<int> limit = query_number(request, "limit", 200, kPage);
+  if (!limit) return problem(limit.error());
+  const std::optional<std::string> before = query_value(request.query, "before");
+  if (before && !is_uuid(*before))
+    return problem({ErrorCode::kInvalidArgument, "before is the id of a finding"});
+  const Result<FindingPage> page = store_.list(*limit, before);
+  if (!page) return problem(page.error());
+  ordered_json json = {{"findings", ordered_json::array()}, {"next_before", nullptr}};
+  for (const StoredFinding& stored : page->findings) json["findings"].push_back(to_json(stored));
+  if (page->next_before) json["next_before"] = *page->next_before;
+  return json_response(200, json);
+}
+
+Response FindingsApi::show(std::string_view id) {
+  const Result<StoredFinding> stored = store_.get(std::string(id));
+  return stored ? json_response(200, to_json(*stored)) : problem(stored.error());
+}
+
+Response FindingsApi::image(const Request& request, std::string_view id) {
+  const Result<int> side = query_number(request, "max", kMaxSide, 0);
+  if (!side) return problem(side.error());
+  const Result<StoredFinding> stored = store_.get(std::string(id));
+  if (!stored) return problem(stored.error());
+  const std::string etag = "\"" + stored->id + "-image-" + std::to_string(*side) + "\"";
+  if (client_has(request, etag)) return {304, {{"ETag", etag}}};
+
+  const Result<Bytes> bytes = store_.picture(stored->id);
+  if (!bytes) return problem(bytes.error());
+  const Size full{stored->finding.width, stored->finding.height};
+  const Size size = *side == 0 ? full : fit(full, *side);
+  const DecodeSize needed = *side == 0 ? DecodeSize{} : DecodeSize{size.width, size.height};
+  Result<Image> picture = decode_image(*bytes, limits_, needed);
+  if (!picture)
+    return problem({ErrorCode::kStorage, "a kept picture cannot be read: " + picture.error().message});
+  if (*side != 0 && (picture->width() > size.width || picture->height() > size.height))
+    picture = to_image(resize(*picture, size.width, size.height));
+  Result<Bytes> png = encode_png(*picture);
+  return png ? png_response(std::move(*png), etag) : problem(png.error());
+}
+
+Response FindingsApi::heatmap(const Request& request, std::string_view id) {
+  const Result<int> side = query_number(request, "max", kHeatmapSide, kHeatmapSide);
+  if (!side) return problem(side.error());
+  const Result<StoredFinding> stored = store_.get(std::string(id));
+  if (!stored) return problem(stored.error());
+  if (stored->finding.heat.empty())
+    return problem({ErrorCode::kNotFound, "the model of this finding draws no heat maps"});
+  const std::string etag = "\"" + stored->id + "-heatmap-" + std::to_string(*side) + "\"";
+  if (client_has(request, etag)) return {304, {{"ETag", etag}}};
+  const Size size = fit({stored->finding.width, stored->finding.height}, *side);
+  Result<Bytes> png = render_heatmap(stored->finding.heat, size.width, size.height);
+  return png ? png_response(std::move(*png), etag) : problem(png.error());
+}
+
+Response FindingsApi::remove(std::string_view id) {
+  const Result<Done> removed = store_.remove(std::string(id));
+  return removed ? Response{204} : problem(removed.error());
+}
+
+Response FindingsApi::ready() {
+  // The model was loaded before the server began to listen.
+  const Result<Done> pong = store_.ping();
+  return pong ? json_response(200, {{"status", "ready"}}) : problem(503, pong.error());
+}
+
+std::string_view openapi_document() {
+  return openapi_files().front().text();
+}
+
+}  // namespace xray

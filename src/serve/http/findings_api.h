@@ -1,0 +1,45 @@
+#pragma once
+
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "image/decode.h"
+#include "serve/http/router.h"
+#include "store/store.h"
+
+namespace xray {
+
+/// Bytes -> Finding, from many threads at one time; Diagnoser::diagnose in life.
+using Diagnose = std::function<Result<Finding>(std::span<const std::byte>)>;
+
+/// The web API over findings: /api/v1/..., /healthz, /readyz (openapi.json tells
+/// each). Thread-safe. `store` and the object outlive the routes.
+class FindingsApi {
+ public:
+  /// `model_card`: as to_json(ModelCard) makes it.
+  FindingsApi(Diagnose diagnose, const nlohmann::ordered_json& model_card, Store& store,
+              const DecodeLimits& limits);
+
+  std::vector<Route> routes();
+
+ private:
+  Response create(const Request& request);
+  Response list(const Request& request);
+  Response show(std::string_view id);
+  Response image(const Request& request, std::string_view id);
+  Response heatmap(const Request& request, std::string_view id);
+  Response remove(std::string_view id);
+  Response ready();
+
+  Diagnose diagnose_;
+  Response model_;
+  Store& store_;
+  DecodeLimits limits_;
+};
+
+/// The API's description, OpenAPI 3.1. Static storage.
+std::string_view openapi_document();
+
+}  // namespace xray

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+
+#include "serve/http/http_message.h"
+
+namespace xray {
+
+/// What becomes of a request whose head has been read.
+struct Admission {
+  std::uint64_t max_body = 0;       ///< bytes of body that will be read for it
+  std::optional<Response> refusal;  ///< the answer at once, the body unread
+};
+
+/// Takes the answer, from any thread.
+using Reply = std::function<void(Response)>;
+
+/// Answers requests. Both calls come from the server's one thread and must not
+/// block, nor throw: long work goes elsewhere and replies from there.
+class Handler {
+ public:
+  virtual ~Handler() = default;
+
+  /// Decides on the head alone.
+  virtual Admission admit(const Request& head) = 0;
+
+  /// Calls `reply` exactly once, now or later. `request` lives until then.
+  virtual void handle(const Request& request, Reply reply) = 0;
+};
+
+}  // namespace xray

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstddef>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "common/file.h"
+
+namespace xray {
+
+/// One field of a message's head.
+struct Header {
+  std::string name;
+  std::string value;
+};
+
+/// A request as it came: the head, and the body once it has been read.
+struct Request {
+  std::string method;  ///< upper case, as sent: "GET"
+  std::string path;    ///< begins with "/", not percent-decoded
+  std::string query;   ///< what follows "?", without it
+  std::vector<Header> headers;
+  std::span<const std::byte> body;
+  std::string id;             ///< X-Request-Id, the client's own or made here
+  std::stop_token abandoned;  ///< nobody waits for the answer any more
+
+  /// The first field of that name in any case; null where there is none.
+  const std::string* header(std::string_view name) const;
+};
+
+/// An answer. The server adds what every answer carries (length, date, connection).
+struct Response {
+  int status = 200;
+  std::vector<Header> headers;
+  /// Text, bytes, or bytes that live as long as the program.
+  std::variant<std::string, Bytes, std::span<const std::byte>> body;
+  /// The route that answered, for the log: its pattern, never what a client wrote.
+  std::string_view route = "-";
+
+  std::string_view body_view() const;
+};
+
+/// `json` as the body, never cached: findings are patients' data.
+Response json_response(int status, const nlohmann::ordered_json& json);
+
+/// "%C3%B6" -> "ö"; what is no escape stays as it is.
+std::string percent_decode(std::string_view text);
+
+/// The decoded value of `name` in "a=1&b=x+y" ("+" is a space); the first one counts.
+std::optional<std::string> query_value(std::string_view query, std::string_view name);
+
+/// Whether If-None-Match names `etag` (quotes included), so that 304 says enough.
+bool client_has(const Request& request, std::string_view etag);
+
+/// Whether two names of ASCII letters are the same in any case.
+bool same_name(std::string_view a, std::string_view b);
+
+}  // namespace xray

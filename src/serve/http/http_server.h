@@ -1,0 +1,63 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/result.h"
+#include "serve/http/handler.h"
+
+namespace xray {
+
+/// Where to listen and what one client may cost.
+struct HttpOptions {
+  std::string host = "127.0.0.1";  ///< a name or an address; IPv6 without brackets
+  std::uint16_t port = 8080;       ///< 0: any free one
+  std::size_t max_connections = 512;
+  std::uint64_t max_buffered = 512ULL << 20U;        ///< bytes of all bodies held at one time
+  std::chrono::milliseconds idle_timeout{60'000};    ///< for the next request to begin
+  std::chrono::milliseconds header_timeout{10'000};  ///< from a head's first byte to its last
+  std::chrono::milliseconds body_timeout{120'000};   ///< for a whole body
+  std::chrono::milliseconds write_timeout{120'000};  ///< for a whole answer
+  std::chrono::milliseconds drain_timeout{10'000};   ///< for running requests once told to stop
+  std::vector<Header> headers;                       ///< on every answer
+};
+
+/// An HTTP/1.1 server: sockets, sessions, limits, timeouts. It knows nothing of
+/// what is served. One thread does all the talking; the Handler does the work, and
+/// is destroyed, its threads ended, before the server is.
+class HttpServer {
+ public:
+  static constexpr std::uint32_t kMaxHead = 16U << 10U;  ///< bytes of a request's head
+
+  /// Binds and listens. kInvalidArgument where `host` names no address, kIo where
+  /// the address is in use or not ours.
+  static Result<std::unique_ptr<HttpServer>> listen(const HttpOptions& options);
+  ~HttpServer();
+
+  std::uint16_t port() const;
+  /// "http://127.0.0.1:8080".
+  std::string url() const;
+  /// Whether only this machine can reach it.
+  bool is_loopback() const;
+
+  /// Lets SIGTERM and SIGINT call stop(); a second one cuts the draining short.
+  void stop_on_signals();
+
+  /// Serves until stopped: no new connections, running requests are answered for
+  /// as long as drain_timeout lets them, and every reply has come.
+  void run(Handler& handler);
+
+  /// From any thread; before run() too.
+  void stop();
+
+  struct State;
+
+ private:
+  explicit HttpServer(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace xray
