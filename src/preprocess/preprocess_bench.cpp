@@ -15,7 +15,7 @@ Image picture(const benchmark::State& state) {
   const auto width = static_cast<int>(state.range(0));
   const auto height = static_cast<int>(state.range(1));
   Pixels pixels(static_cast<std::size_t>(width) * static_cast<std::size_t>(height));
-  for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<std::uint8_t>(i * 7);
+  for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<typename Pixels::value_type>(i * 7);
   return {width, height, std::move(pixels)};
 }
 

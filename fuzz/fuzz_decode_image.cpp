@@ -1,0 +1,75 @@
+#include <stdexcept>
+
+#include "fuzz_target.h"
+#include "image/decode.h"
+#include "image/encode.h"
+#include "support/phantom.h"
+#include "support/pictures.h"
+
+namespace {
+
+using namespace xray;
+
+// Low enough that no input takes long, high enough that real headers pass.
+constexpr DecodeLimits kLimits = {.max_bytes = 1U << 20U, .max_pixels = 4'000'000};
+
+void require(bool promise) {
+  if (!promise) throw std::logic_error("decode_image broke its promise");
+}
+
+/// What decode_image() promises of every picture that it returns.
+void check(std::span<const std::byte> bytes, DecodeSize size) {
+  const Result<Image> image = decode_image(bytes, kLimits, size);
+  if (!image) {
+    require(!image.error().message.empty());
+    return;
+  }
+  const std::size_t pixels = image->bits() == 8 ? image->pixels8().size() : image->pixels16().size();
+  require(pixels == static_cast<std::size_t>(image->width()) * static_cast<std::size_t>(image->height()));
+  require(image->source_width() >= image->width() && image->source_height() >= image->height());
+  require(image->width() == image->source_width() || image->width() >= size.min_width);
+  require(image->height() == image->source_height() || image->height() >= size.min_height);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::span<const std::byte> bytes = std::as_bytes(std::span(data, size));
+  check(bytes, {});
+  check(bytes, {.min_width = 24, .min_height = 24});
+  return 0;
+}
+
+std::vector<Bytes> xray::fuzz::seeds() {
+  const Image phantom = test::make_phantom({.width = 61, .height = 43});
+  const test::RgbPicture picture = test::to_rgb(phantom);
+  std::vector<Bytes> seeds = {
+      encode_png(phantom, 0).value(),
+      encode_png(test::make_phantom({.width = 19, .height = 9, .bits = 16})).value(),
+      encode_jpeg(phantom).value(),
+      test::make_jpeg(picture, {.arithmetic = true}),
+      test::make_jpeg(picture, {.progressive = true, .app1 = test::make_exif(6)}),
+      test::make_jpeg(picture, {.colours = test::JpegColours::kCmyk, .adobe_marker = false}),
+  };
+  for (const auto colours : {test::JpegColours::kYcc, test::JpegColours::kRgb, test::JpegColours::kYcck}) {
+    seeds.push_back(test::make_jpeg(picture, {.colours = colours, .restart_rows = 1}));
+    seeds.push_back(test::make_jpeg(picture, {.colours = colours, .progressive = true}));
+  }
+  const std::vector<std::uint16_t> samples(std::size_t{7} * 5 * 4, 1);
+  const auto first = [&samples](std::size_t channels) {
+    return std::vector<std::uint16_t>(samples.begin(),
+                                      samples.begin() + static_cast<std::ptrdiff_t>(7 * 5 * channels));
+  };
+  for (const bool interlaced : {false, true}) {
+    const auto add = [&](test::PngColours colours, std::size_t channels, int depth,
+                         const std::vector<test::PaletteEntry>& palette = {}) {
+      seeds.push_back(test::make_png(first(channels), {7, 5, colours, depth, interlaced, palette}));
+    };
+    add(test::PngColours::kGray, 1, 1);
+    add(test::PngColours::kGrayAlpha, 2, 16);
+    add(test::PngColours::kRgb, 3, 8);
+    add(test::PngColours::kRgba, 4, 16);
+    add(test::PngColours::kPalette, 1, 4, {{1, 2, 3, 255}, {200, 100, 0, 40}});
+  }
+  return seeds;
+}
