@@ -1,0 +1,144 @@
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "cli/commands.h"
+#include "diagnose/diagnoser.h"
+#include "serve/http/findings_api.h"
+#include "serve/http/guard.h"
+#include "serve/http/http_server.h"
+#include "serve/http/listen_address.h"
+#include "serve/http/static_files.h"
+#include "store/store.h"
+
+namespace xray {
+namespace {
+
+struct ServeOptions {
+  std::string listen;
+  std::string store = "sqlite:xray.sqlite";
+  std::string model;
+  int threads = 0;
+  int queue = 64;
+  DecodeLimits limits;
+};
+
+int fail(const std::string& what, int exit_code = kExitSomeFailed) {
+  std::cerr << "xray: " << what << '\n';
+  return exit_code;
+}
+
+/// --listen, else loopback with the port in $PORT, else the default.
+Result<ListenAddress> listen_address(const ServeOptions& options) {
+  if (!options.listen.empty()) return parse_listen_address(options.listen);
+  ListenAddress address;
+  const char* port = std::getenv("PORT");  // NOLINT(concurrency-mt-unsafe): nothing else runs yet
+  if (port == nullptr || *port == '\0') return address;
+  const Result<std::uint16_t> parsed = parse_port(port);
+  if (!parsed) return with_context(parsed.error(), "$PORT");
+  address.port = *parsed;
+  return address;
+}
+
+int serve(const ServeOptions& options) {
+  const auto address = listen_address(options);
+  if (!address) return fail(address.error().message, kExitUsage);
+
+  // The log goes to standard error: standard output holds the one line that says where to look.
+  auto log = spdlog::stderr_logger_mt("xray");
+  log->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %v");
+  spdlog::set_default_logger(std::move(log));
+
+  // Bound first, so that an address in use is told before a model is loaded.
+  HttpOptions http;
+  http.host = address->host;
+  http.port = address->port;
+  http.headers = security_headers();
+  const auto server = HttpServer::listen(http);
+  if (!server) return fail(server.error().message);
+
+  const auto package = options.model.empty() ? default_package() : std::filesystem::path(options.model);
+  if (!package) return fail(package.error().message);
+  const int workers = options.threads > 0
+                          ? options.threads
+                          : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  const auto diagnoser = make_diagnoser(*package, options.limits, {.threads = workers});
+  if (!diagnoser) return fail(package->string() + ": " + diagnoser.error().message);
+  const auto store = open_store(options.store);
+  if (!store)
+    return fail(options.store + ": " + store.error().message,
+                store.error().code == ErrorCode::kInvalidArgument ? kExitUsage : kExitSomeFailed);
+
+  const auto diagnose = [&model = **diagnoser](std::span<const std::byte> bytes) {
+    return model.diagnose(bytes);
+  };
+  FindingsApi api(diagnose, to_json((*diagnoser)->card()), **store, options.limits);
+  std::vector<Route> routes = api.routes();
+  std::ranges::copy(static_routes(web_assets()), std::back_inserter(routes));
+  RouterOptions routing;
+  routing.loopback_only = (*server)->is_loopback();
+  routing.diagnosis_workers = workers;
+  routing.diagnosis_queue = options.queue;
+  Router router(std::move(routes), routing);
+
+  if (!routing.loopback_only)
+    spdlog::warn("there is no sign-in: whoever reaches {} sees and deletes all findings", (*server)->url());
+  (*server)->stop_on_signals();
+  std::cout << "xray serves " << (*server)->url() << " (model " << (*diagnoser)->card().id()
+            << ", findings in " << options.store << "). Ctrl-C stops it." << std::endl;
+  (*server)->run(router);
+  spdlog::info("stopped");
+  return kExitOk;
+}
+
+}  // namespace
+
+void add_serve(CLI::App& app, int& exit_code) {
+  auto options = std::make_shared<ServeOptions>();
+  CLI::App* command = app.add_subcommand("serve", "Serve the web page and the web API");
+  command->footer(
+      "Findings and pictures are kept in the store until they are deleted. There is no sign-in:\n"
+      "on another address than this machine's own, put a proxy with one in front, and have it pass\n"
+      "on the Host field. SIGTERM and Ctrl-C finish what is running and stop.\n"
+      "\n"
+      "Examples:\n"
+      "  xray serve\n"
+      "  xray serve --listen 0.0.0.0:80 --store sqlite:/var/lib/xray/findings.sqlite\n"
+      "\n"
+      "Exit code: 0 stopped when asked to, 1 could not start, 2 wrong usage.");
+  command
+      ->add_option("--listen", options->listen,
+                   "Address to listen on; port 0 takes a free one (default: 127.0.0.1:8080, or port $PORT)")
+      ->type_name("HOST:PORT");
+  command->add_option("--store", options->store, "Where findings are kept (default: sqlite:xray.sqlite)")
+      ->type_name("sqlite:PATH");
+  command->add_option("--model", options->model, "Model package (default: $XRAY_MODEL, else the one shipped)")
+      ->type_name("FOLDER");
+  command->add_option("--threads", options->threads, "Pictures diagnosed at one time (default: all cores)")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1024));
+  command
+      ->add_option("--queue", options->queue,
+                   "Pictures that may wait; more are told to come back (default: 64)")
+      ->type_name("N")
+      ->check(CLI::Range(1, 100'000));
+  command
+      ->add_option("--max-bytes", options->limits.max_bytes,
+                   "Largest file that is taken, such as 64MB (default: 64 MiB)")
+      ->transform(CLI::AsSizeValue(false))
+      ->type_name("SIZE");
+  command
+      ->add_option("--max-pixels", options->limits.max_pixels,
+                   "Largest picture that is decoded, width times height (default: 100000000)")
+      ->check(CLI::PositiveNumber)
+      ->type_name("N");
+  command->callback([options, &exit_code] { exit_code = serve(*options); });
+}
+
+}  // namespace xray

@@ -1,0 +1,31 @@
+#include "serve/http/listen_address.h"
+
+#include <charconv>
+
+namespace xray {
+
+Result<std::uint16_t> parse_port(std::string_view text) {
+  std::uint16_t port = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, port);
+  if (error != std::errc() || stop != end)
+    return Error{ErrorCode::kInvalidArgument, "a port is a number from 0 to 65535"};
+  return port;
+}
+
+Result<ListenAddress> parse_listen_address(std::string_view text) {
+  const Error malformed{ErrorCode::kInvalidArgument, "an address is HOST:PORT or [IPV6]:PORT"};
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos) return malformed;
+  const Result<std::uint16_t> port = parse_port(text.substr(colon + 1));
+  if (!port) return port.error();
+  std::string_view host = text.substr(0, colon);
+  if (host.size() > 2 && host.starts_with('[') && host.ends_with(']'))
+    host = host.substr(1, host.size() - 2);
+  else if (host.find_first_of("[]:") != std::string_view::npos)
+    return malformed;
+  if (host.empty()) return malformed;
+  return ListenAddress{std::string(host), *port};
+}
+
+}  // namespace xray
