@@ -32,6 +32,11 @@ export class Problem extends Error {
   ) {
     super(detail || code);
   }
+
+  /** Whether the same request may well succeed later. */
+  get passing(): boolean {
+    return [0, 408, 429].includes(this.status) || this.status >= 500;
+  }
 }
 
 const root = "api/v1";

@@ -20,9 +20,10 @@ export class Film {
   #heatMap: HTMLImageElement;
   #toggle: HTMLButtonElement;
   #slider: HTMLInputElement;
-  #output: HTMLOutputElement;
-  #zoomOutput: HTMLOutputElement;
+  #reading: HTMLElement;
+  #zoomReading: HTMLOutputElement;
   #note: HTMLElement;
+  #turn = 0;
   #scale = 1;
   #x = 0;
   #y = 0;
@@ -58,19 +59,19 @@ export class Film {
         },
       },
     });
-    this.#output = el("output", { class: "heat-output" });
-    this.#zoomOutput = el("output", { class: "zoom-output" });
+    this.#reading = el("span", { class: "heat-reading", attr: { "aria-hidden": "true" } });
+    this.#zoomReading = el("output", { class: "zoom-reading" });
     this.#note = el("p", { class: "tools-note", text: text.film.heatLegend });
     this.tools = el(
       "div",
       { class: "tools" },
-      el("div", { class: "heat" }, this.#toggle, this.#slider, this.#output),
+      el("div", { class: "heat" }, this.#toggle, this.#slider, this.#reading),
       this.#note,
       el(
         "div",
         { class: "zoom" },
         button({ icon: "minus", label: text.film.zoomOut, bare: true }, () => this.#zoom(1 / zoomStep)),
-        this.#zoomOutput,
+        this.#zoomReading,
         button({ icon: "plus", label: text.film.zoomIn, bare: true }, () => this.#zoom(zoomStep)),
         button({ label: text.film.fit }, () => this.#fit()),
       ),
@@ -80,8 +81,12 @@ export class Film {
     this.#place();
   }
 
-  /** Shows a picture, keeping the one before until the new one is there. */
+  /**
+   * Shows a picture, keeping the one before until the new one is there; the last
+   * one asked for wins. False where it cannot be shown.
+   */
   async setPicture(url: string, width?: number, height?: number): Promise<boolean> {
+    const turn = ++this.#turn;
     const next = new Image();
     next.src = url;
     try {
@@ -89,6 +94,7 @@ export class Film {
     } catch {
       return false;
     }
+    if (turn !== this.#turn) return true;
     this.stage.style.setProperty(
       "--ratio",
       String((width ?? next.naturalWidth) / (height ?? next.naturalHeight)),
@@ -128,7 +134,7 @@ export class Film {
     this.#slider.style.setProperty("--filled", `${shown * 100}%`);
     this.#slider.valueAsNumber = Math.round(shown * 100);
     this.#slider.setAttribute("aria-valuetext", text.share(shown * 100));
-    this.#output.value = text.share(shown * 100);
+    this.#reading.textContent = text.share(shown * 100);
     this.#toggle.setAttribute("aria-pressed", String(heat.on));
   }
 
@@ -162,7 +168,7 @@ export class Film {
     this.#y = Math.min(y, Math.max(-y, this.#y));
     this.#frame.style.setProperty("transform", `translate(${this.#x}px, ${this.#y}px) scale(${this.#scale})`);
     this.stage.classList.toggle("film-enlarged", this.#scale > 1);
-    this.#zoomOutput.value = text.film.zoom(this.#scale);
+    this.#zoomReading.value = text.film.zoom(this.#scale);
     if (this.#scale > 1 && this.onEnlarge) {
       this.onEnlarge();
       this.onEnlarge = null;

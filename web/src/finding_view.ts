@@ -22,7 +22,7 @@ async function thresholdOf(finding: Finding): Promise<number | null> {
   return threshold === 0.5 ? null : threshold * 100;
 }
 
-function answer(finding: Finding): HTMLElement {
+function answer(finding: Finding, threshold: number | null): HTMLElement {
   const part = (verdict: Verdict) =>
     el(
       "div",
@@ -37,29 +37,21 @@ function answer(finding: Finding): HTMLElement {
     el("span", { class: "bar-normal" }),
   );
   track.style.setProperty("--share", `${finding.percent.pneumonia}%`);
+  if (threshold !== null) {
+    const mark = el("span", { class: "bar-mark" });
+    mark.style.setProperty("--at", `${threshold}%`);
+    track.append(mark);
+  }
   const { subtype } = finding;
-  const hint =
-    finding.verdict === "pneumonia" && subtype
-      ? el("span", { class: "subtype", text: text.finding.subtype(subtype.bacterial, subtype.viral) })
-      : null;
-  const notes = el("p", { class: "notes" }, hint);
-  const box = el(
+  return el(
     "div",
     { class: "shares" },
     el("dl", { class: "share-list" }, part("pneumonia"), part("normal")),
     track,
-    notes,
+    finding.verdict === "pneumonia" && subtype
+      ? el("p", { class: "subtype", text: text.finding.subtype(subtype.bacterial, subtype.viral) })
+      : null,
   );
-  thresholdOf(finding)
-    .then((threshold) => {
-      if (threshold === null) return;
-      const mark = el("span", { class: "bar-mark" });
-      mark.style.setProperty("--at", `${threshold}%`);
-      track.append(mark);
-      notes.append(" ", el("span", { class: "threshold", text: text.finding.threshold(threshold) }));
-    })
-    .catch(() => undefined);
-  return box;
 }
 
 function fact(term: string, value: string, title?: string): HTMLElement {
@@ -71,7 +63,7 @@ function fact(term: string, value: string, title?: string): HTMLElement {
   );
 }
 
-function facts(finding: Finding, roundTrip: number | null): HTMLElement {
+function facts(finding: Finding, roundTrip: number | null, threshold: number | null): HTMLElement {
   const server = text.finding.server(duration(finding.milliseconds));
   const time = roundTrip === null ? server : `${server}, ${text.finding.roundTrip(duration(roundTrip))}`;
   const parts = finding.timing;
@@ -85,6 +77,7 @@ function facts(finding: Finding, roundTrip: number | null): HTMLElement {
         text.finding.parts(duration(parts.decode), duration(parts.preprocess), duration(parts.infer)),
     ),
     fact(text.finding.model, finding.model),
+    threshold === null ? null : fact(text.finding.threshold, text.finding.thresholdAt(threshold)),
     fact(text.finding.picture, text.finding.size(finding.picture.width, finding.picture.height)),
     fact(text.finding.date, fullMoment(finding.created_at)),
   );
@@ -194,8 +187,14 @@ export class FindingView {
     const { verdict } = finding;
     this.element.dataset["verdict"] = verdict;
     this.heading.replaceChildren(icon(verdict), text.verdict[verdict]);
-    this.#answer.replaceChildren(answer(finding));
-    this.#facts.replaceChildren(facts(finding, roundTrip));
+    const fill = (threshold: number | null) => {
+      this.#answer.replaceChildren(answer(finding, threshold));
+      this.#facts.replaceChildren(facts(finding, roundTrip, threshold));
+    };
+    fill(null);
+    thresholdOf(finding)
+      .then((threshold) => threshold !== null && fill(threshold))
+      .catch(() => undefined);
 
     const { id } = finding;
     const { width, height } = finding.picture;
@@ -203,7 +202,7 @@ export class FindingView {
     void this.film
       .setPicture(imageUrl(id, large ? filmPixels : undefined), width, height)
       .then((shown) => {
-        if (!shown) this.#facts.prepend(el("p", { class: "reason", text: text.film.failed }));
+        if (!shown) this.film.stage.append(el("p", { class: "film-failed", text: text.film.failed }));
         this.close();
       });
     this.film.setHeatMap(heatmapUrl(id, heatPixels));
@@ -225,7 +224,7 @@ export class FindingView {
     next.disabled = place < 0 || place === last;
     const failed = state.at === "failed";
     this.#actions.replaceChildren(
-      failed ? button({ icon: "retry", label: text.upload.retry }, () => this.findings.retry(this.entry)) : "",
+      failed && state.problem.passing ? button({ icon: "retry", label: text.upload.retry }, () => this.findings.retry(this.entry)) : "",
       button(
         {
           icon: "remove",

@@ -19,11 +19,13 @@ export interface Entry {
   state: State;
 }
 
+const newRouteOf = (entry: Entry): string => `#/new/${entry.number}`;
+
 /** The page's address of an entry; it changes once, when the picture has been read. */
 export const routeOf = (entry: Entry): string =>
   entry.state.at === "read"
     ? `#/findings/${encodeURIComponent(entry.state.finding.id)}`
-    : `#/new/${entry.number}`;
+    : newRouteOf(entry);
 
 export const isPending = (entry: Entry): boolean =>
   entry.state.at !== "read" && entry.state.at !== "failed";
@@ -62,8 +64,9 @@ export class Findings {
     return [...this.session, ...this.earlier];
   }
 
+  /** The entry with this address, or with the one it had before it was read. */
   find(route: string): Entry | undefined {
-    return this.all.find((entry) => routeOf(entry) === route);
+    return this.all.find((entry) => routeOf(entry) === route || newRouteOf(entry) === route);
   }
 
   /** Where on the list the entry with this address stands; -1 where it does not. */

@@ -7,17 +7,15 @@ export function duration(milliseconds: number): string {
     : `${(milliseconds / 1000).toFixed(1)}\u00a0s`;
 }
 
-/** "14:32" for today, "12 Nov" for this year, else "12 Nov 2025"; an unreadable time stamp as it stands. */
+/** "14:32" for today, else "12 Nov 2026, 14:32"; an unreadable time stamp as it stands. */
 export function moment(stamp: string, now = new Date()): string {
   const date = new Date(stamp);
   if (Number.isNaN(date.getTime())) return stamp;
-  const style: Intl.DateTimeFormatOptions =
-    date.toDateString() === now.toDateString()
-      ? { timeStyle: "short" }
-      : date.getFullYear() === now.getFullYear()
-        ? { day: "numeric", month: "short" }
-        : { dateStyle: "medium" };
-  return new Intl.DateTimeFormat(text.locale, style).format(date);
+  const today = date.toDateString() === now.toDateString();
+  return new Intl.DateTimeFormat(
+    text.locale,
+    today ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" },
+  ).format(date);
 }
 
 /** Date and time in full. */
@@ -27,8 +25,9 @@ export function fullMoment(stamp: string): string {
   return new Intl.DateTimeFormat(text.locale, { dateStyle: "medium", timeStyle: "medium" }).format(date);
 }
 
-/** "intended_use" -> "Intended use". */
+/** "intended_use" -> "Intended use", "auc" -> "AUC". */
 export function humanKey(key: string): string {
   const words = key.replaceAll("_", " ").trim();
+  if (text.abbreviations.has(words)) return words.toUpperCase();
   return words.charAt(0).toUpperCase() + words.slice(1);
 }

@@ -10,8 +10,8 @@ function ribCage(): SVGElement {
   for (let pair = 0; pair < pairs; ++pair) {
     const t = pair / (pairs - 1);
     const y = 58 + 29 * pair;
-    const reach = 62 + 96 * Math.sin(Math.PI * (0.16 + 0.52 * t));
-    const drop = 34 + 42 * t;
+    const reach = 62 + 96 * Math.sin(Math.PI * (0.14 + 0.5 * t));
+    const drop = 34 + 34 * Math.sin(Math.PI * (0.1 + 0.62 * t));
     for (const side of [-1, 1]) {
       const x = (offset: number) => (200 + side * offset).toFixed(1);
       // The back of the rib leaves the spine upwards and turns down at the side ...

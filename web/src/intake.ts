@@ -63,14 +63,7 @@ const carriesFiles = (transfer: DataTransfer | null): transfer is DataTransfer =
  */
 export function intake(take: (files: File[]) => void): () => void {
   const input = el("input", {
-    class: "unseen",
-    attr: {
-      type: "file",
-      multiple: true,
-      accept: "image/jpeg,image/png,.jpg,.jpeg,.png",
-      tabindex: -1,
-      "aria-label": text.drop.input,
-    },
+    attr: { type: "file", multiple: true, accept: "image/jpeg,image/png,.jpg,.jpeg,.png", hidden: true },
     on: {
       change: () => {
         const files = [...(input.files ?? [])];

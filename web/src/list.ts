@@ -48,13 +48,13 @@ class Row {
           icon(finding.verdict),
           el("span", { text: text.verdict[finding.verdict] }),
           el("span", { class: "row-percent", text: text.percent(finding.percent[finding.verdict]) }),
-          el("time", {
-            class: "row-time",
-            text: moment(finding.created_at),
-            attr: { datetime: finding.created_at, title: fullMoment(finding.created_at) },
-          }),
         ),
         fileName(entry.name),
+        el("time", {
+          class: "row-time",
+          text: moment(finding.created_at),
+          attr: { datetime: finding.created_at, title: fullMoment(finding.created_at) },
+        }),
       );
     } else {
       const failed = state.at === "failed";

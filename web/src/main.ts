@@ -36,16 +36,16 @@ const choose = intake((files) => {
 
 const list = new List(findings, remove);
 
-function present(content: HTMLElement, title: string): void {
+function present(content: HTMLElement): void {
   view?.close();
   view = null;
   main.replaceChildren(content);
-  document.title = title;
+  document.title = text.product;
   if (!sideBySide.matches) scrollTo(0, 0);
 }
 
 function showHome(): void {
-  present(home(choose), text.product);
+  present(home(choose));
   list.select(null);
 }
 
@@ -56,11 +56,18 @@ function titleOf(entry: Entry): string {
   );
 }
 
+/** Brings address, list and title in line with the entry on the stage. */
+function settle(entry: Entry): void {
+  history.replaceState(null, "", routeOf(entry));
+  list.select(routeOf(entry));
+  document.title = titleOf(entry);
+}
+
 function show(entry: Entry): void {
   const shown = new FindingView(entry, findings, { remove, step });
-  present(shown.element, titleOf(entry));
+  present(shown.element);
   view = shown;
-  list.select(routeOf(entry));
+  settle(entry);
   if (!sideBySide.matches) shown.heading.focus({ preventScroll: true });
   if (entry.state.at === "read") {
     const { verdict, percent } = entry.state.finding;
@@ -71,7 +78,7 @@ function show(entry: Entry): void {
 function showFailure(problem: unknown): void {
   const { code, detail } = problem instanceof Problem ? problem : new Problem("", 0, "");
   const reason = text.upload.reason(code, detail) || text.upload.unknown;
-  present(el("p", { class: "stage-message reason", text: reason }), text.product);
+  present(el("p", { class: "stage-message reason", text: reason }));
   list.select(null);
 }
 
@@ -88,7 +95,7 @@ async function follow(): Promise<void> {
     showHome();
     return;
   }
-  present(el("p", { class: "stage-message muted", text: text.finding.loading }), text.product);
+  present(el("p", { class: "stage-message muted", text: text.finding.loading }));
   try {
     const entry = await findings.fetch(decodeURIComponent(id));
     if (location.hash === route) show(entry);
@@ -136,11 +143,7 @@ findings.listen((entry) => {
     announce(text.announce.failed(entry.name, text.upload.reason(code, detail)));
   }
   if (view && (entry === null || entry === view.entry || isPending(view.entry))) view.update();
-  if (view && entry === view.entry && entry.state.at === "read") {
-    history.replaceState(null, "", routeOf(entry));
-    list.select(routeOf(entry));
-    document.title = titleOf(entry);
-  }
+  if (entry !== null && entry === view?.entry && entry.state.at === "read") settle(entry);
 });
 
 addEventListener("keydown", (event) => {
@@ -188,7 +191,7 @@ document.body.prepend(
     { class: "head" },
     el(
       "a",
-      { class: "brand", attr: { href: "#/", "aria-label": text.home } },
+      { class: "brand", attr: { href: "#/" } },
       mark(),
       el("span", { class: "brand-name", text: text.product }),
       el("span", { class: "brand-line", text: text.tagline }),

@@ -39,20 +39,19 @@ export const text = {
   locale: "en-GB",
   product: "xray",
   tagline: "chest X-ray reading",
+  abbreviations: new Set(["auc", "ece", "npv", "ppv", "url"]),
   percent,
   share,
   verdict,
   title: (what: string) => `${what} – xray`,
 
   add: "Add X-rays",
-  home: "xray, start page",
 
   drop: {
     title: "Drop chest X-rays here",
     hint: "One or many, frontal view, JPEG or PNG. You can also paste a picture or drop a folder.",
     choose: "Choose files",
     over: "Drop to read",
-    input: "Chest X-rays to read",
     pasted: (time: string) => `Pasted ${time}.png`,
     nothing: "There is no picture in what was dropped or pasted.",
   },
@@ -62,7 +61,8 @@ export const text = {
   finding: {
     landmark: "Finding",
     loading: "Loading the finding",
-    threshold: (at: number) => `Called pneumonia from ${share(at)} upwards.`,
+    threshold: "Threshold",
+    thresholdAt: (at: number) => `pneumonia from ${share(at)}, the mark on the bar`,
     subtype: (bacterial: number, viral: number) =>
       bacterial >= viral
         ? `Looks more bacterial (${percent(bacterial)}) than viral (${percent(viral)}): a radiograph only hints at this.`
@@ -117,7 +117,7 @@ export const text = {
 
   list: {
     heading: "Findings",
-    session: "Dropped now",
+    session: "Just added",
     progress: (done: number, all: number) => `${done} of ${all} read`,
     failures: (count: number) => (count === 1 ? "1 not readable" : `${count} not readable`),
     earlier: "Earlier",
