@@ -1,0 +1,98 @@
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+#include <stdexcept>
+#include <string_view>
+
+#include "common/file.h"
+#include "image/encode.h"
+#include "support/phantom.h"
+#include "support/tiny_package.h"
+
+namespace xray::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+template <typename T>
+T must(Result<T> result) {
+  if (!result) throw std::runtime_error(result.error().message);
+  return std::move(*result);
+}
+
+void write(const fs::path& path, std::span<const std::byte> bytes) {
+  fs::create_directories(path.parent_path());
+  must(write_file(path, bytes));
+}
+
+void write(const fs::path& path, std::string_view text) {
+  write(path, std::as_bytes(std::span(text)));
+}
+
+Bytes jpeg(const PhantomOptions& options) {
+  return must(encode_jpeg(make_phantom(options)));
+}
+Bytes png(const PhantomOptions& options) {
+  return must(encode_png(make_phantom(options)));
+}
+
+/// The pictures, broken files and model packages that the cases name; README.md
+/// of tests/cases lists them.
+void make_fixtures(const fs::path& folder) {
+  const PhantomOptions clear{.seed = 1, .opacity = 0};
+  const PhantomOptions opaque{.seed = 2, .opacity = 1};
+
+  write(folder / "normal.jpeg", jpeg(clear));
+  write(folder / "pneumonia.jpeg", jpeg(opaque));
+  write(folder / "pneumonia16.png", png({.bits = 16, .seed = 3, .opacity = 1}));
+  write(folder / "no_extension", png(clear));
+
+  const Bytes whole = jpeg(opaque);
+  write(folder / "truncated.jpeg", std::span(whole).first(whole.size() / 2));
+  write(folder / "letter.jpeg", "Dear colleague, the film is attached.\n");
+  write(folder / "empty.png", "");
+  write(folder / "flat.png", must(encode_png(Image(64, 64, Image::Pixels8(64 * 64, 90)))));
+  write(folder / "small.png", png({.width = 20, .height = 20}));
+  write(folder /
+            "bad\xff"
+            "name.jpeg",
+        "not UTF-8 in its name, no picture inside");
+
+  write(folder / "films/b.jpg", jpeg(opaque));
+  write(folder / "films/a.JPEG", jpeg(clear));
+  write(folder / "films/deep/er/c.PNG", png(opaque));
+  write(folder / "films/notes.txt", "not for reading");
+  write(folder / "films/.hidden.jpg", "not for reading");
+  write(folder / "films/__MACOSX/b.jpg", "not for reading");
+  write(folder / "monday/film.png", png(clear));
+  write(folder / "tuesday/film.png", png(opaque));
+  fs::create_directories(folder / "nothing/at/all");
+
+  for (std::uint64_t seed = 1; seed <= 6; ++seed) {
+    const std::string number = std::to_string(seed);
+    write(folder / ("labelled/NORMAL/IM-000" + number + "-0001.jpeg"), jpeg({.seed = seed, .opacity = 0}));
+    write(folder / ("labelled/PNEUMONIA/person" + number + "_virus_1.jpeg"),
+          jpeg({.seed = seed, .opacity = 1}));
+  }
+
+  must(write_tiny_package(folder / "tiny"));
+  must(write_tiny_package(folder / "tampered"));
+  write(folder / "tampered/network.onnx", "another network");
+}
+
+}  // namespace
+}  // namespace xray::test
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    std::cerr << "usage: make_fixtures FOLDER\n";
+    return 2;
+  }
+  try {
+    xray::test::make_fixtures(argv[1]);
+  } catch (const std::exception& failure) {
+    std::cerr << "make_fixtures: " << failure.what() << '\n';
+    return 1;
+  }
+  return 0;
+}
