@@ -6,8 +6,9 @@ namespace xray {
 
 /// Exit codes of the process.
 constexpr int kExitOk = 0;
-constexpr int kExitSomeFailed = 1;  ///< some files (or the whole run) failed
-constexpr int kExitUsage = 2;       ///< the command line makes no sense
+constexpr int kExitSomeFailed = 1;     ///< some files (or the whole run) failed
+constexpr int kExitUsage = 2;          ///< the command line makes no sense
+constexpr int kExitInterrupted = 130;  ///< stopped by Ctrl-C, as shells count it
 
 /// Each adds one sub-command to `app`. The work is done inside app.parse(), and
 /// what the process is to exit with is left in `exit_code`; both references must
