@@ -18,7 +18,7 @@ namespace {
 using xray::Bytes;
 using xray::Random;
 
-constexpr int kMutations = 2000;
+constexpr int kMutations = 10000;
 
 /// One to four small injuries, as bad disks, bad networks and bad people inflict them.
 Bytes mutate(Bytes bytes, Random& random) {
