@@ -130,7 +130,7 @@ def main():
             for case in json.loads(pathlib.Path(file).read_text(encoding="utf-8")):
                 if unknown := case.keys() - FIELDS:
                     sys.exit(f"{file}: {case.get('name')}: unknown fields {sorted(unknown)}")
-                found = run_case(case, arguments.xray, fixtures)
+                found = run_case(case, os.path.abspath(arguments.xray), fixtures)
                 if found is None:
                     skipped += 1
                     print(f"skipped: {case['name']} (needs {', '.join(case['needs'])})")

@@ -142,13 +142,13 @@ TEST(Diagnoser, SaysPneumoniaFromTheThresholdOn) {
 TEST(Diagnoser, HeatsOnlyCellsThatReadAsPneumonia) {
   ModelCard card = two_class_card();
   card.threshold = 0.6;
-  // Two cells of the map of normal, then of pneumonia: the first cell is clear, the second is not.
+  // Two cells of the map of normal, then of pneumonia: log-odds of -1 and of 3.
   const auto finding = finding_for(
-      card, Prediction{.logits = {0, 0.5F}, .maps = {1, 0, -1, 2}, .map_width = 2, .map_height = 1});
+      card, Prediction{.logits = {0, 0.5F}, .maps = {1, -1, 0, 2}, .map_width = 2, .map_height = 1});
   ASSERT_TRUE(finding.ok());
   ASSERT_EQ(finding->heat.values.size(), 2U);
   EXPECT_EQ(finding->heat.values[0], 0.0F);
-  EXPECT_NEAR(finding->heat.values[1], (sigmoid(2) - 0.6) / 0.4, 1e-6);
+  EXPECT_NEAR(finding->heat.values[1], 1 - std::exp(-(3 - std::log(0.6 / 0.4)) / 5), 1e-6);
 }
 
 TEST(Diagnoser, PassesOnWhatTheBackendRefuses) {

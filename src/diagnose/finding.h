@@ -15,8 +15,8 @@ enum class Verdict { kNormal, kPneumonia };
 const char* name(Verdict verdict);
 
 /// Evidence for pneumonia over the picture: row-major grid, coarse as the
-/// network's last stage. 0: the cell reads as normal; else how far its calibrated
-/// probability lies above the threshold on the way to certainty, 1.
+/// network's last stage. 0 where a picture that looks like the cell all over would
+/// read as normal; above, it grows with the log-odds of pneumonia towards 1.
 struct HeatMap {
   int width = 0;
   int height = 0;

@@ -12,7 +12,7 @@ namespace {
 using Rgb = std::array<double, 3>;  // sRGB, 0..255
 
 /// Even the strongest evidence lets this much of the picture through.
-constexpr double kMaxOpacity = 0.75;
+constexpr double kMaxOpacity = 0.65;
 
 /// A colour in OKLCh: lightness, chroma, hue in degrees.
 struct Oklch {

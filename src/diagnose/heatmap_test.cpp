@@ -61,14 +61,14 @@ TEST(Heatmap, GetsBrighterAndMoreOpaqueWithTheEvidence) {
     EXPECT_GT(stronger[3], weaker[3]);
     EXPECT_GT(luma(stronger), luma(weaker));
   }
-  EXPECT_EQ(picture.at(49, 0)[3], std::lround(0.75 * 255));
+  EXPECT_EQ(picture.at(49, 0)[3], std::lround(0.65 * 255));
 }
 
 TEST(Heatmap, ShowsEvidenceInItsOwnCorner) {
   const auto png = render_heatmap({2, 2, {0, 1, 0, 0}}, 40, 40);
   ASSERT_TRUE(png.ok()) << png.error().message;
   const Rgba picture = decode_rgba(*png);
-  EXPECT_GT(picture.at(35, 5)[3], 150);
+  EXPECT_GT(picture.at(35, 5)[3], 140);
   EXPECT_LE(picture.at(5, 5)[3], 1);
   EXPECT_LE(picture.at(5, 35)[3], 1);
   EXPECT_LE(picture.at(35, 35)[3], 1);
