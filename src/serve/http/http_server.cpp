@@ -300,7 +300,7 @@ asio::awaitable<std::optional<Response>> Session::read_body(Parser& parser, std:
     auto& target = parser.get().body();
     target.data = chunk.data();
     target.size = chunk.size();
-    const auto [error, unused] = co_await http::async_read(socket_, buffer_, parser, kQuietly);
+    const auto [error, unused] = co_await http::async_read_some(socket_, buffer_, parser, kQuietly);
     const std::size_t received = chunk.size() - target.size;
     body.insert(body.end(), chunk.begin(), chunk.begin() + static_cast<std::ptrdiff_t>(received));
     if (timed_out_) co_return problem({ErrorCode::kTimeout, "the request's body did not come in time"});

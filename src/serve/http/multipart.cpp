@@ -1,6 +1,6 @@
 #include "serve/http/multipart.h"
 
-#include <cstring>
+#include <algorithm>
 
 #include "serve/http/http_message.h"
 
@@ -14,14 +14,6 @@ constexpr std::string_view kLineEnd = "\r\n";
 
 Error malformed(std::string_view what) {
   return {ErrorCode::kInvalidArgument, "the form is malformed: " + std::string(what)};
-}
-
-/// As string_view::find, but linear in the worst case too: with std's, a hostile
-/// body of near-boundaries would cost its size times the boundary's.
-std::size_t find(std::string_view text, std::string_view wanted) {
-  const void* at = ::memmem(text.data(), text.size(), wanted.data(), wanted.size());
-  return at == nullptr ? std::string_view::npos
-                       : static_cast<std::size_t>(static_cast<const char*>(at) - text.data());
 }
 
 std::string_view trim(std::string_view text) {
@@ -118,6 +110,7 @@ Result<std::string> multipart_boundary(std::string_view content_type) {
 
 Result<std::vector<Part>> parse_multipart(std::span<const std::byte> body, std::string_view boundary) {
   if (boundary.empty() || boundary.size() > kMaxBoundary) return malformed("its boundary");
+  // Looking for it takes linear time: its first character does not occur in it again.
   const std::string delimiter = "\r\n--" + std::string(boundary);
   std::string_view rest(reinterpret_cast<const char*>(body.data()), body.size());
 
@@ -126,7 +119,7 @@ Result<std::vector<Part>> parse_multipart(std::span<const std::byte> body, std::
   if (rest.starts_with(opening)) {
     rest.remove_prefix(opening.size());
   } else {
-    const std::size_t start = find(rest, delimiter);
+    const std::size_t start = rest.find(delimiter);
     if (start == std::string_view::npos) return malformed("its boundary does not occur");
     rest.remove_prefix(start + delimiter.size());
   }
@@ -141,7 +134,7 @@ Result<std::vector<Part>> parse_multipart(std::span<const std::byte> body, std::
 
     // The line end stays in place: a head without any line ends with it and the next one.
     const std::string_view window = rest.substr(0, kMaxPartHead);
-    const std::size_t head_end = find(window, "\r\n\r\n");
+    const std::size_t head_end = window.find("\r\n\r\n");
     if (head_end == std::string_view::npos) return malformed("a part's head is too large or ends early");
     Result<Part> part = parse_head(
         window.substr(std::min(kLineEnd.size(), head_end), head_end - std::min(kLineEnd.size(), head_end)));
@@ -149,7 +142,7 @@ Result<std::vector<Part>> parse_multipart(std::span<const std::byte> body, std::
 
     // The body may be empty: then the blank line's end begins the delimiter.
     rest.remove_prefix(head_end + kLineEnd.size());
-    const std::size_t end = find(rest, delimiter);
+    const std::size_t end = rest.find(delimiter);
     if (end == std::string_view::npos) return malformed("it ends early");
     const std::string_view content =
         end == 0 ? std::string_view() : rest.substr(kLineEnd.size(), end - kLineEnd.size());

@@ -84,7 +84,7 @@ Result<Upload> read_upload(const Request& request) {
       std::string_view(content_type).substr(0, content_type.find_first_of("; \t"));
   Result<Upload> upload = same_name(media_type, "multipart/form-data") ? read_form(request, content_type)
                                                                        : read_raw(request, media_type);
-  if (upload && upload->picture.empty()) return Error{ErrorCode::kInvalidArgument, "the picture is empty"};
+  if (upload && upload->picture.empty()) return Error{ErrorCode::kNotAPicture, "the file is empty"};
   return upload;
 }
 

@@ -20,7 +20,7 @@ struct Upload {
 /// image/jpeg, image/png, application/dicom, application/octet-stream or no type,
 /// whose name may stand in X-File-Name (percent-encoded) or in ?name=.
 /// kUnsupported for other content types; kInvalidArgument for a malformed form,
-/// several files, none, or an empty one.
+/// several files or none; kNotAPicture for an empty one.
 Result<Upload> read_upload(const Request& request);
 
 /// A name as people may see it: without folders and control characters, valid
