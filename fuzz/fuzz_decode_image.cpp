@@ -91,15 +91,11 @@ std::vector<Bytes> xray::fuzz::seeds() {
     seeds.push_back(test::make_jpeg(picture, {.colours = colours, .restart_rows = 1}));
     seeds.push_back(test::make_jpeg(picture, {.colours = colours, .progressive = true}));
   }
-  const std::vector<std::uint16_t> samples(std::size_t{7} * 5 * 4, 1);
-  const auto first = [&samples](std::size_t channels) {
-    return std::vector<std::uint16_t>(samples.begin(),
-                                      samples.begin() + static_cast<std::ptrdiff_t>(7 * 5 * channels));
-  };
   for (const bool interlaced : {false, true}) {
     const auto add = [&](test::PngColours colours, std::size_t channels, int depth,
                          const std::vector<test::PaletteEntry>& palette = {}) {
-      seeds.push_back(test::make_png(first(channels), {7, 5, colours, depth, interlaced, palette}));
+      const std::vector<std::uint16_t> samples(35 * channels, 1);
+      seeds.push_back(test::make_png(samples, {7, 5, colours, depth, interlaced, palette}));
     };
     add(test::PngColours::kGray, 1, 1);
     add(test::PngColours::kGrayAlpha, 2, 16);

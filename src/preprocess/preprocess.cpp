@@ -42,7 +42,8 @@ Filter make_filter(int samples, double length, int out_samples, double sum) {
   std::vector<double> triangle(static_cast<std::size_t>(filter.taps));
   for (int i = 0; i < out_samples; ++i) {
     const double center = (i + 0.5) * reduction;
-    const int first = std::clamp(static_cast<int>(center - half_width + 0.5), 0, samples - filter.taps);
+    const int first =
+        std::clamp(static_cast<int>(std::floor(center - half_width + 0.5)), 0, samples - filter.taps);
     double total = 0;
     for (std::size_t tap = 0; tap < triangle.size(); ++tap) {
       const double distance = std::abs(first + static_cast<double>(tap) + 0.5 - center);

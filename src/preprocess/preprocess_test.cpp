@@ -145,8 +145,8 @@ TEST(Preprocessor, RefusesWhatCannotBeJudged) {
   const auto code_of = [&](const Image& image) { return preprocessor(image, input).error().code; };
   EXPECT_EQ(code_of(test::make_phantom({.width = 31, .height = 400})), ErrorCode::kUnusable);
   EXPECT_EQ(code_of(test::make_phantom({.width = 400, .height = 31})), ErrorCode::kUnusable);
-  EXPECT_EQ(code_of(Image(64, 64, Image::Pixels8(64 * 64, 0))), ErrorCode::kUnusable);
-  EXPECT_EQ(code_of(Image(64, 64, Image::Pixels16(64 * 64, 40000))), ErrorCode::kUnusable);
+  EXPECT_EQ(code_of(Image(64, 64, Image::Pixels8(4096, 0))), ErrorCode::kUnusable);
+  EXPECT_EQ(code_of(Image(64, 64, Image::Pixels16(4096, 40000))), ErrorCode::kUnusable);
   EXPECT_TRUE(preprocessor(test::make_phantom({.width = 32, .height = 32}), input).ok());
 }
 
