@@ -78,7 +78,8 @@ export function heatMap(width, height) {
       const left = Math.exp(-(((x + 0.2) / 0.1) ** 2) - ((y - 0.05) / 0.15) ** 2);
       const right = 0.6 * Math.exp(-(((x - 0.2) / 0.09) ** 2) - ((y + 0.1) / 0.12) ** 2);
       const value = clamp(left + right, 0, 1);
-      samples.set([255, Math.round(210 * (1 - value)), 40, Math.round(235 * value)], (row * width + column) * 4);
+      const colour = [110 + 145 * Math.min(1, 1.5 * value), 235 * value ** 1.5, 90 * (1 - value)];
+      samples.set([...colour, 190 * Math.min(1, 2 * value)].map(Math.round), (row * width + column) * 4);
     }
   }
   return encodePng(width, height, 4, samples);

@@ -22,7 +22,7 @@ export class Film {
   #slider: HTMLInputElement;
   #reading: HTMLElement;
   #zoomReading: HTMLOutputElement;
-  #note: HTMLElement;
+  #legend: HTMLElement;
   #turn = 0;
   #scale = 1;
   #x = 0;
@@ -61,12 +61,12 @@ export class Film {
     });
     this.#reading = el("span", { class: "heat-reading", attr: { "aria-hidden": "true" } });
     this.#zoomReading = el("output", { class: "zoom-reading" });
-    this.#note = el("p", { class: "tools-note", text: text.film.heatLegend });
+    this.#legend = el("p", { class: "legend" });
     this.tools = el(
       "div",
       { class: "tools" },
       el("div", { class: "heat" }, this.#toggle, this.#slider, this.#reading),
-      this.#note,
+      this.#legend,
       el(
         "div",
         { class: "zoom" },
@@ -107,12 +107,17 @@ export class Film {
   /** Lays the map over the picture; null where there is none. */
   setHeatMap(url: string | null): void {
     this.#toggle.disabled = this.#slider.disabled = url === null;
-    this.#note.textContent = text.film.heatLegend;
     if (url !== null) {
+      this.#legend.replaceChildren(
+        text.film.legend,
+        el("span", { text: text.film.weak }),
+        el("span", { class: "legend-ramp" }),
+        el("span", { text: text.film.strong }),
+      );
       this.#heatMap.src = url;
       this.#heatMap.onerror = () => {
         this.setHeatMap(null);
-        this.#note.textContent = text.film.noHeat;
+        this.#legend.replaceChildren(text.film.noHeat);
       };
     }
     this.#heatMap.hidden = url === null;
