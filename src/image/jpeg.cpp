@@ -36,9 +36,8 @@ Error describe(int code) {
       return {ErrorCode::kUnsupported, "a JPEG with 12 bits per pixel is not read here; JPEG with 8 bits is"};
     case JERR_SOF_UNSUPPORTED:
     case JERR_ARITH_NOTIMPL:
-      return {
-          ErrorCode::kUnsupported,
-          "this kind of JPEG (lossless, for instance) is not read here; baseline and progressive JPEG are"};
+      return {ErrorCode::kUnsupported,
+              "a lossless or arithmetic-coded JPEG is not read here; baseline and progressive JPEG are"};
     case JERR_BAD_J_COLORSPACE:
     case JERR_COMPONENT_COUNT:
     case JERR_CONVERSION_NOTIMPL:
@@ -98,10 +97,12 @@ class JpegReader {
     });
     if (!has_header) return failure();
     if (info_.jpeg_color_space == JCS_UNKNOWN) return describe(JERR_COMPONENT_COUNT);
+    // Some builds of libjpeg read it; hardly any picture has it; a few bytes can hold minutes of work.
+    if (info_.arith_code) return describe(JERR_ARITH_NOTIMPL);
     if (Result<Done> fits = check_pixels(info_.image_width, info_.image_height, limits); !fits) {
       return fits.error();
     }
-    if (!info_.arith_code && bytes.size() * 8 < coded_blocks()) return incomplete();
+    if (bytes.size() * 8 < coded_blocks()) return incomplete();
 
     const bool inks = info_.jpeg_color_space == JCS_CMYK || info_.jpeg_color_space == JCS_YCCK;
     info_.out_color_space = inks ? JCS_CMYK : JCS_GRAYSCALE;
