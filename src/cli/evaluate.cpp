@@ -178,7 +178,7 @@ int evaluate(const EvaluateOptions& options) {
   for (const std::string& warning : dataset->warnings)
     std::cerr << "xray: warning: " << printable(warning) << '\n';
   const std::vector<Sample> samples = select(std::move(*dataset), options.split);
-  if (samples.empty())
+  if (options.split && samples.empty())
     return fail(kExitUsage,
                 fmt::format("{}: no folder gives a {} side", options.folder, name(*options.split)));
 

@@ -14,7 +14,7 @@
 
 #include "common/file.h"
 #include "common/random.h"
-#include "support/shared.h"
+#include "support/shared_data.h"
 #include "support/temp_dir.h"
 
 namespace xray {
@@ -302,9 +302,9 @@ TEST_F(ChooseSplitTest, TakesValidationOutOfTrainingWhereItIsMissing) {
 }
 
 TEST(PublicSet, HasItsPublishedCounts) {
-  const fs::path root = test::shared("data/chest_xray");
-  if (!fs::is_directory(root)) GTEST_SKIP() << "no public data set at " << root;
-  const Dataset dataset = scan_dataset(root).value();
+  const auto data = test::shared_data();
+  if (!data) GTEST_SKIP() << "the folder of real films is not here";
+  const Dataset dataset = scan_dataset(*data / "chest_xray").value();
   std::map<std::pair<std::string, Subtype>, int> counts;
   for (const Sample& sample : dataset.samples) ++counts[{sample.group, sample.subtype}];
   EXPECT_EQ(dataset.samples.size(), 5216U);
