@@ -161,7 +161,7 @@ void warn_about_leaks(Dataset& dataset) {
 /// Patients come in a random order; each goes where it lowers most the sum, over
 /// strata and sides, of the squared distance from the wanted number of samples.
 /// In whole numbers throughout, so that no machine rounds a tie another way.
-std::vector<std::size_t> assign_patients(std::span<const Sample* const> samples,
+std::vector<std::size_t> assign_patients(std::span<const Sample> samples,
                                          const std::vector<std::int64_t>& shares, std::uint64_t seed) {
   const std::int64_t whole = std::accumulate(shares.begin(), shares.end(), std::int64_t{0});
   struct Stratum {
@@ -173,7 +173,7 @@ std::vector<std::size_t> assign_patients(std::span<const Sample* const> samples,
   std::map<std::string, std::vector<std::size_t>> patients;
   std::vector<Stratum*> stratum_of(samples.size());
   for (std::size_t i = 0; i < samples.size(); ++i) {
-    const Sample& sample = *samples[i];
+    const Sample& sample = samples[i];
     Stratum& stratum = strata[{sample.label, sample.subtype, sample.group}];
     stratum.taken.resize(shares.size());
     ++stratum.total;
@@ -200,13 +200,6 @@ std::vector<std::size_t> assign_patients(std::span<const Sample* const> samples,
     }
   }
   return sides;
-}
-
-std::vector<const Sample*> pointers(const std::vector<Sample>& samples) {
-  std::vector<const Sample*> result;
-  result.reserve(samples.size());
-  for (const Sample& sample : samples) result.push_back(&sample);
-  return result;
 }
 
 std::int64_t parts_per_million(double ratio) {
@@ -275,34 +268,32 @@ std::vector<Split> split_by_patient(const std::vector<Sample>& samples, SplitRat
   if (shares == std::vector<std::int64_t>(3)) throw std::invalid_argument("a split needs a side above zero");
   std::vector<Split> result;
   result.reserve(samples.size());
-  for (const std::size_t side : assign_patients(pointers(samples), shares, seed))
-    result.push_back(kSplits.at(side));
+  for (const std::size_t side : assign_patients(samples, shares, seed)) result.push_back(kSplits.at(side));
   return result;
 }
 
 std::vector<Split> choose_split(const Dataset& dataset, SplitRatios ratios, std::uint64_t seed) {
   std::vector<Split> result;
   result.reserve(dataset.samples.size());
-  std::set<Split> given;
+  std::vector<Sample> training;
   for (const Sample& sample : dataset.samples) {
-    const auto found = dataset.given_split.find(sample.path.generic_string());
-    result.push_back(found == dataset.given_split.end() ? Split::kTrain : found->second);
-    given.insert(result.back());
+    const auto given = dataset.given_split.find(sample.path.generic_string());
+    result.push_back(given == dataset.given_split.end() ? Split::kTrain : given->second);
+    if (result.back() == Split::kTrain) training.push_back(sample);
   }
-  if (!given.contains(Split::kTrain) || given.size() == 1)
-    return split_by_patient(dataset.samples, ratios, seed);
-  if (given.contains(Split::kValidation)) return result;
+  if (training.empty()) return split_by_patient(dataset.samples, ratios, seed);
 
-  std::vector<const Sample*> training;
-  std::vector<Split*> decisions;
-  for (std::size_t i = 0; i < result.size(); ++i) {
-    if (result[i] != Split::kTrain) continue;
-    training.push_back(&dataset.samples[i]);
-    decisions.push_back(&result[i]);
-  }
-  const std::vector<std::size_t> sides = assign_patients(
-      training, {parts_per_million(ratios.train), parts_per_million(ratios.validation)}, seed);
-  for (std::size_t i = 0; i < sides.size(); ++i) *decisions[i] = kSplits.at(sides[i]);
+  // What the folders give already, training need not give again.
+  const auto move_to_training = [&](Split split, double& ratio) {
+    if (std::find(result.begin(), result.end(), split) != result.end())
+      ratios.train += std::exchange(ratio, 0.0);
+  };
+  move_to_training(Split::kValidation, ratios.validation);
+  move_to_training(Split::kTest, ratios.test);
+  const std::vector<Split> drawn = split_by_patient(training, ratios, seed);
+  auto next = drawn.begin();
+  for (Split& split : result)
+    if (split == Split::kTrain) split = *next++;
   return result;
 }
 
@@ -311,7 +302,7 @@ std::vector<int> folds_by_patient(const std::vector<Sample>& samples, int folds,
   const std::vector<std::int64_t> shares(static_cast<std::size_t>(folds), 1);
   std::vector<int> result;
   result.reserve(samples.size());
-  for (const std::size_t side : assign_patients(pointers(samples), shares, seed))
+  for (const std::size_t side : assign_patients(samples, shares, seed))
     result.push_back(static_cast<int>(side));
   return result;
 }

@@ -69,10 +69,10 @@ struct SplitRatios {
 std::vector<Split> split_by_patient(const std::vector<Sample>& samples, SplitRatios ratios,
                                     std::uint64_t seed);
 
-/// One Split per sample of the data set: the folders' own split where they give
-/// both a training side and another, else split_by_patient(). Where they give
-/// training and test sides alone, validation is taken out of the training side,
-/// in the proportion of `ratios`. Samples in no split folder count as training ones.
+/// One Split per sample of the data set: the folders' own split; sides that they
+/// do not give (no validation, no test) are taken out of their training side by
+/// patient, each with its share of `ratios`. Samples in no split folder count as
+/// training ones. Without a training side everything is split by patient.
 std::vector<Split> choose_split(const Dataset& dataset, SplitRatios ratios, std::uint64_t seed);
 
 /// One fold number 0..folds-1 per sample, balanced likewise. `folds` at least 1.

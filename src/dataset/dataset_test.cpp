@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <fstream>
 #include <functional>
@@ -277,28 +278,33 @@ TEST_F(ChooseSplitTest, SplitsByPatientWhereTheFoldersGiveOneSideOrNone) {
   EXPECT_EQ(choose_split(make(samples, [](auto) { return Split::kTest; }), {}, 3), expected);
 }
 
-TEST_F(ChooseSplitTest, TakesTheFoldersOwnSplit) {
-  const auto given = [](std::size_t i) { return i % 3 == 0 ? Split::kValidation : Split::kTrain; };
+TEST_F(ChooseSplitTest, TakesTheFoldersOwnSplitWhereItIsWhole) {
+  const auto given = [](std::size_t i) {
+    return std::array{Split::kTrain, Split::kValidation, Split::kTest}.at(i % 3);
+  };
   const std::vector<Split> splits = choose_split(make(make_samples(50), given), {}, 3);
   for (std::size_t i = 0; i < splits.size(); ++i) EXPECT_EQ(splits[i], given(i));
 }
 
-TEST_F(ChooseSplitTest, TakesValidationOutOfTrainingWhereItIsMissing) {
+TEST_F(ChooseSplitTest, TakesAMissingSideOutOfTraining) {
   const std::vector<Sample> samples = make_samples();
-  const auto in_test = [&](std::size_t i) { return samples[i].patient.ends_with('7'); };
-  const std::vector<Split> splits = choose_split(
-      make(samples, [&](std::size_t i) { return in_test(i) ? Split::kTest : Split::kTrain; }), {}, 3);
-  expect_whole_patients(samples, splits);
-  std::vector<Sample> rest;
-  std::vector<Split> rest_splits;
-  for (std::size_t i = 0; i < samples.size(); ++i) {
-    EXPECT_EQ(splits[i] == Split::kTest, in_test(i));
-    if (in_test(i)) continue;
-    rest.push_back(samples[i]);
-    rest_splits.push_back(splits[i]);
+  for (const auto& [given, missing] :
+       {std::pair{Split::kTest, Split::kValidation}, std::pair{Split::kValidation, Split::kTest}}) {
+    const auto is_given = [&](std::size_t i) { return samples[i].patient.ends_with('7'); };
+    const std::vector<Split> splits = choose_split(
+        make(samples, [&, side = given](std::size_t i) { return is_given(i) ? side : Split::kTrain; }), {},
+        3);
+    expect_whole_patients(samples, splits);
+    std::vector<Sample> rest;
+    std::vector<Split> rest_splits;
+    for (std::size_t i = 0; i < samples.size(); ++i) {
+      EXPECT_EQ(splits[i] == given, is_given(i));
+      if (is_given(i)) continue;
+      rest.push_back(samples[i]);
+      rest_splits.push_back(splits[i]);
+    }
+    for (const double share : shares(rest, rest_splits, missing)) EXPECT_NEAR(share, 0.1, 0.01);
   }
-  for (const double share : shares(rest, rest_splits, Split::kValidation))
-    EXPECT_NEAR(share, 1.0 / 9.0, 0.01);
 }
 
 TEST(PublicSet, HasItsPublishedCounts) {
