@@ -71,13 +71,25 @@ int exit_for(const Error& error) {
   return 1;
 }
 
-/// The folders' own split where they state one for every side that training needs.
+/// The folders' own split; what it leaves open (no validation, no test) is taken
+/// from its training patients.
 std::vector<Split> choose_splits(const Dataset& dataset, std::uint64_t seed) {
-  if (dataset.given_split.empty()) return split_by_patient(dataset.samples, {}, seed);
+  const auto given = [&](const Sample& sample) {
+    const auto found = dataset.given_split.find(sample.path.generic_string());
+    return found == dataset.given_split.end() ? Split::kTrain : found->second;
+  };
+  const auto has = [&](Split split) {
+    return std::any_of(dataset.samples.begin(), dataset.samples.end(),
+                       [&](const Sample& sample) { return given(sample) == split; });
+  };
+  SplitRatios ratios;
+  if (has(Split::kValidation)) ratios = {ratios.train + ratios.validation, 0, ratios.test};
+  if (has(Split::kTest)) ratios = {ratios.train + ratios.test, ratios.validation, 0};
+  const std::vector<Split> drawn = split_by_patient(dataset.samples, ratios, seed);
   std::vector<Split> splits;
-  for (const Sample& sample : dataset.samples) {
-    const auto given = dataset.given_split.find(sample.path.generic_string());
-    splits.push_back(given == dataset.given_split.end() ? Split::kTrain : given->second);
+  for (std::size_t i = 0; i < dataset.samples.size(); ++i) {
+    const Split own = given(dataset.samples[i]);
+    splits.push_back(own == Split::kTrain ? drawn[i] : own);
   }
   return splits;
 }

@@ -40,6 +40,14 @@ std::vector<float> to_vector(const Tensor& tensor) {
   return {data, data + flat.numel()};
 }
 
+/// One channel lies in memory the same way in both formats; strides alone can say
+/// that channels come last, and everything after the first layer follows them. The
+/// CPU's kernels for depthwise convolutions are several times faster that way.
+Tensor channels_last(const Tensor& gray) {
+  const Tensor x = gray.contiguous();
+  return x.as_strided(x.sizes(), {x.size(2) * x.size(3), 1, x.size(3), 1});
+}
+
 /// Convolution, batch norm and, unless linear, ReLU6.
 class ConvUnitImpl : public torch::nn::Module {
  public:
@@ -54,7 +62,7 @@ class ConvUnitImpl : public torch::nn::Module {
 
   Tensor forward(const Tensor& x) {
     const Tensor y = norm_->forward(convolve(x));
-    return linear_ ? y : torch::clamp(y, 0.0, 6.0);
+    return linear_ ? y : torch::hardtanh(y, 0.0, 6.0);
   }
 
   /// The batch norm that does to this layer's output on `x` what it does now, with
@@ -71,7 +79,7 @@ class ConvUnitImpl : public torch::nn::Module {
     norm_->bias.set_data(shift + scale * mean);
     norm_->running_mean.copy_(mean);
     norm_->running_var.copy_(variance);
-    return linear_ ? y : torch::clamp(y, 0.0, 6.0);
+    return linear_ ? y : torch::hardtanh(y, 0.0, 6.0);
   }
 
   void set_weight(const Tensor& weight) {
@@ -196,7 +204,7 @@ class MobileClassifier final : public Classifier {
   }
 
   Tensor forward(Tensor x) override {
-    x = stem_->forward(x);
+    x = stem_->forward(channels_last(x));
     for (Block& block : blocks_) x = block->forward(x);
     x = head_->forward(x).mean({2, 3});
     return classifier_->forward(torch::dropout(x, dropout_, is_training()));
@@ -241,7 +249,7 @@ class MobileClassifier final : public Classifier {
   void restart_batch_norm(const Tensor& batch) override {
     if (!folded_) return;
     torch::NoGradGuard no_grad;
-    Tensor x = stem_->restart(batch);
+    Tensor x = stem_->restart(channels_last(batch));
     for (Block& block : blocks_) x = block->restart(x);
     head_->restart(x);
     folded_ = false;

@@ -199,7 +199,7 @@ Tensor input_tensor(std::vector<float>& values, std::size_t count, const InputSp
                     const torch::Device& device) {
   const Tensor tensor =
       torch::from_blob(values.data(), {static_cast<std::int64_t>(count), 1, spec.height, spec.width});
-  return tensor.to(device).contiguous(torch::MemoryFormat::ChannelsLast);
+  return tensor.to(device);
 }
 
 void to_channels_last(Classifier& network) {

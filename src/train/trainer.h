@@ -21,14 +21,14 @@ struct TrainOptions {
   std::string architecture = "efficientnet-lite0";
   std::string weights;  ///< .safetensors to start from; empty: random
   int input_size = 224;
-  int epochs = 8;
+  int epochs = 7;
   int batch_size = 32;
-  double learning_rate = 1e-3;  ///< peak of the one-cycle schedule (Smith 2018)
+  double learning_rate = 6e-4;  ///< peak of the one-cycle schedule (Smith 2018)
   double warm_up = 0.15;        ///< share of all steps until the peak
   double weight_decay = 0.05;   ///< AdamW (Loshchilov 2019); not on batch norm and biases
   double label_smoothing = 0.05;
   double class_balance = 0.5;  ///< exponent of the inverse class frequency in the loss: 0 none, 1 full
-  double ema = 0.998;          ///< decay per step of the averaged weights, which are what is kept
+  double ema = 0.99;          ///< decay per step of the averaged weights, which are what is kept
   double dropout = -1;         ///< negative: the architecture's own
   double drop_path = 0.1;
   int patience = 0;  ///< epochs without a better validation loss until it stops; 0: never
