@@ -26,6 +26,8 @@ if(XRAY_TRAIN)
   # libtorch_cpu and libc10 of the wheel, with the two CUDA stubs they name.
   find_package(Torch QUIET HINTS ENV XRAY_LIBTORCH)
   add_library(xray_torch INTERFACE)
+  # LibTorch's own copy of protobuf and ours stay strangers (src/model/CMakeLists.txt).
+  target_link_options(xray_torch INTERFACE -Wl,--exclude-libs,ALL)
   if(Torch_FOUND)
     message(STATUS "LibTorch: ${TORCH_INSTALL_PREFIX}")
     target_link_libraries(xray_torch INTERFACE ${TORCH_LIBRARIES})

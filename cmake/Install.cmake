@@ -1,0 +1,34 @@
+# What a server needs, relocatable: bin/xray finds its libraries and its model
+# relative to itself, wherever the tree is put.
+include(GNUInstallDirs)
+
+set(openvino_libraries_dir "${OpenVINO_DIR}/../libs")
+set(runtime_dir ${CMAKE_INSTALL_LIBDIR}/xray)
+set_target_properties(xray PROPERTIES INSTALL_RPATH "$ORIGIN/../${runtime_dir}")
+install(TARGETS xray RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+
+# Of OpenVINO only what reads ONNX and runs on a CPU.
+file(GLOB openvino_runtime
+  ${openvino_libraries_dir}/libopenvino.so.*
+  ${openvino_libraries_dir}/libopenvino_onnx_frontend.so.*
+  ${openvino_libraries_dir}/libopenvino_intel_cpu_plugin.so
+  ${openvino_libraries_dir}/libtbb.so.*
+  ${openvino_libraries_dir}/libtbbmalloc.so.*)
+install(FILES ${openvino_runtime} DESTINATION ${runtime_dir})
+
+install(DIRECTORY ${CMAKE_SOURCE_DIR}/models/ DESTINATION ${CMAKE_INSTALL_DATADIR}/xray/models)
+install(FILES README.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+
+set(CPACK_PACKAGE_NAME xray-chest)
+set(CPACK_PACKAGE_VENDOR "xray developers")
+set(CPACK_PACKAGE_CONTACT "xray developers <developers@xray.invalid>")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "${PROJECT_DESCRIPTION}")
+set(CPACK_PACKAGE_DESCRIPTION
+  "Command line and web page that tell normal chest radiographs of children from
+ those with pneumonia, with percentages and a heat map. Not a medical device.")
+set(CPACK_STRIP_FILES ON)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_SECTION science)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS ${openvino_libraries_dir})
+include(CPack)

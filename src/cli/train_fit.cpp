@@ -71,29 +71,6 @@ int exit_for(const Error& error) {
   return 1;
 }
 
-/// The folders' own split; what it leaves open (no validation, no test) is taken
-/// from its training patients.
-std::vector<Split> choose_splits(const Dataset& dataset, std::uint64_t seed) {
-  const auto given = [&](const Sample& sample) {
-    const auto found = dataset.given_split.find(sample.path.generic_string());
-    return found == dataset.given_split.end() ? Split::kTrain : found->second;
-  };
-  const auto has = [&](Split split) {
-    return std::any_of(dataset.samples.begin(), dataset.samples.end(),
-                       [&](const Sample& sample) { return given(sample) == split; });
-  };
-  SplitRatios ratios;
-  if (has(Split::kValidation)) ratios = {ratios.train + ratios.validation, 0, ratios.test};
-  if (has(Split::kTest)) ratios = {ratios.train + ratios.test, ratios.validation, 0};
-  const std::vector<Split> drawn = split_by_patient(dataset.samples, ratios, seed);
-  std::vector<Split> splits;
-  for (std::size_t i = 0; i < dataset.samples.size(); ++i) {
-    const Split own = given(dataset.samples[i]);
-    splits.push_back(own == Split::kTrain ? drawn[i] : own);
-  }
-  return splits;
-}
-
 Result<FitData> read_data(const FitArguments& arguments, const Preprocessor& preprocessor,
                           const std::stop_token& stop) {
   Result<Dataset> dataset = scan_dataset(arguments.data);
@@ -101,7 +78,7 @@ Result<FitData> read_data(const FitArguments& arguments, const Preprocessor& pre
   FitData data{.dataset = std::move(*dataset)};
   for (const std::string& warning : data.dataset.warnings) std::cerr << "warning: " << warning << '\n';
   const std::vector<Sample>& samples = data.dataset.samples;
-  data.splits = choose_splits(data.dataset, arguments.split_seed);
+  data.splits = choose_split(data.dataset, {}, arguments.split_seed);
   data.classes = arguments.classes;
   if (data.classes == 0) {
     const bool both_kinds = std::any_of(samples.begin(), samples.end(),
@@ -226,8 +203,8 @@ Result<Done> write_result(const FitArguments& arguments, FitData& data, Classifi
   about["data"] = {
       {"folder", fs::path(arguments.data).filename().string()},
       {"split", count_json(data)},
-      {"split_rule", data.dataset.given_split.empty() ? "by patient, 80/10/10, within class, kind and group"
-                                                      : "the folders' own"},
+      {"split_rule",
+       "by patient, 80/10/10 within class, kind and group, where the folders give no other"},
       {"split_seed", arguments.split_seed}};
   about["training"] = to_json(arguments.train);
   // Where the starting weights lay on the trainer's disk says nothing to a reader.

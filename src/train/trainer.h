@@ -28,7 +28,7 @@ struct TrainOptions {
   double weight_decay = 0.05;   ///< AdamW (Loshchilov 2019); not on batch norm and biases
   double label_smoothing = 0.05;
   double class_balance = 0.5;  ///< exponent of the inverse class frequency in the loss: 0 none, 1 full
-  double ema = 0.99;          ///< decay per step of the averaged weights, which are what is kept
+  double ema = 0.99;           ///< decay per step of the averaged weights, which are what is kept
   double dropout = -1;         ///< negative: the architecture's own
   double drop_path = 0.1;
   int patience = 0;  ///< epochs without a better validation loss until it stops; 0: never

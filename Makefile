@@ -1,0 +1,77 @@
+# xray: two commands matter. `make run` serves the page; `make test` checks everything.
+SHELL := /bin/bash
+BUILD := build/release
+JOBS ?= $(shell nproc)
+LISTEN ?= 127.0.0.1:8080
+STORE ?= sqlite:xray.sqlite
+# make build TRAIN=0 leaves out the trainer (and with it LibTorch, 1.2 GB).
+TRAIN ?= 1
+
+say = @printf '\033[1m[xray]\033[0m %s\n'
+on = $(if $(filter 1 on ON yes,$(1)),ON,OFF)
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test lint format package bench asan tsan fuzz clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: ## install what is missing, build, serve the page on http://127.0.0.1:8080
+	$(say) 'checking what the server needs'
+	@scripts/setup serve
+	@[[ -f $(BUILD)/build.ninja ]] || cmake --preset release -DXRAY_TRAIN=OFF -DXRAY_TESTS=OFF | grep -E 'error|Error' || true
+	$(say) 'building the server'
+	@cmake --build $(BUILD) --target xray -j $(JOBS)
+	$(say) 'serving the model of models/; findings in $(STORE); Ctrl-C stops'
+	@exec $(BUILD)/xray serve --listen $(LISTEN) --store $(STORE)
+
+build: ## the main program (and the trainer; TRAIN=0 without) in build/release
+	@scripts/setup serve $(if $(filter ON,$(call on,$(TRAIN))),train)
+	$(say) 'building into $(BUILD)'
+	@cmake --preset release -DXRAY_TRAIN=$(call on,$(TRAIN)) >/dev/null
+	@cmake --build $(BUILD) --target xray $(if $(filter ON,$(call on,$(TRAIN))),xray-train) -j $(JOBS)
+
+test: ## build and pass every test
+	$(say) 'checking what the tests need'
+	@scripts/setup serve train test
+	@cmake --preset release -DXRAY_TRAIN=ON -DXRAY_TESTS=ON >/dev/null
+	$(say) 'building everything'
+	@cmake --build $(BUILD) -j $(JOBS)
+	$(say) 'testing'
+	@ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS) $(CTEST_ARGS)
+
+lint: ## clang-format and clang-tidy (names are checked), as errors
+	@scripts/setup serve train test
+	@cmake --preset release -DXRAY_TRAIN=ON -DXRAY_TESTS=ON >/dev/null
+	@cmake --build $(BUILD) --target generated -j $(JOBS)
+	@scripts/lint $(BUILD)
+
+format: ## put our sources into shape
+	@git ls-files -z '*.h' '*.cpp' | xargs -0 clang-format-19 -i
+
+package: ## a relocatable .deb in build/release
+	@$(MAKE) --no-print-directory build TRAIN=$(TRAIN)
+	@cd $(BUILD) && cpack -G DEB
+
+bench: ## micro-benchmarks beside the code
+	@scripts/setup serve test
+	@cmake --preset release -DXRAY_BENCH=ON -B build/bench -DXRAY_TRAIN=OFF -DXRAY_TESTS=OFF >/dev/null
+	@cmake --build build/bench -j $(JOBS)
+	@for program in $$(find build/bench -name '*_bench' -type f -perm -u+x); do $$program; done
+
+asan tsan: ## every test but the trainer's under sanitizers
+	@scripts/setup serve test
+	@cmake --preset $(subst asan,asan-ubsan,$@) >/dev/null
+	@cmake --build build/$(subst asan,asan-ubsan,$@) -j $(JOBS)
+	@ctest --preset $(subst asan,asan-ubsan,$@) -j $(JOBS) $(CTEST_ARGS)
+
+FUZZ_SECONDS ?= 60
+fuzz: ## the fuzz targets under libFuzzer, FUZZ_SECONDS each
+	@scripts/setup serve fuzz
+	@cmake --preset fuzz >/dev/null
+	@cmake --build --preset fuzz -j $(JOBS)
+	@for target in build/fuzz/fuzz/fuzz_*; do [[ -x $$target && -f $$target ]] || continue; \
+	  $$target -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 || exit 1; done
+
+clean: ## remove what was built (what was installed stays in .deps)
+	@rm -rf build web/dist

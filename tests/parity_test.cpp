@@ -1,0 +1,65 @@
+// The network that was trained and the one that is served are the same function.
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include "infer/backend.h"
+#include "model/card.h"
+#include "network/classifier.h"
+#include "support/temp_dir.h"
+
+namespace xray {
+namespace {
+
+class Parity : public testing::TestWithParam<const char*> {};
+
+TEST_P(Parity, OpenVinoGivesTheScoresOfLibTorch) {
+  torch::NoGradGuard no_grad;
+  torch::manual_seed(7);
+  constexpr int kSize = 96;
+  constexpr std::size_t kCount = 3;
+  const auto network = make_classifier(*find_architecture(GetParam()), {.height = kSize, .width = kSize});
+  // Batch norm that does something, so that folding it is tested too.
+  for (auto& buffer : network->named_buffers()) {
+    if (buffer.key().ends_with("running_mean")) buffer.value().normal_(0, 0.1);
+    if (buffer.key().ends_with("running_var")) buffer.value().uniform_(0.5, 1.5);
+  }
+  network->eval();
+
+  const test::TempDir dir;
+  ModelCard card;
+  card.name = "parity";
+  card.version = "1";
+  card.input = {.width = kSize, .height = kSize};
+  card.classes = {"normal", "bacterial", "viral"};
+  ASSERT_TRUE(write_package(dir.path(), card, network->to_onnx(kSize, kSize)));
+  const auto package = load_package(dir.path());
+  ASSERT_TRUE(package) << package.error().message;
+  const auto backend = make_openvino_backend(*package, {.threads = 1});
+  ASSERT_TRUE(backend) << backend.error().message;
+
+  const torch::Tensor batch = torch::randn({kCount, 1, kSize, kSize});
+  const torch::Tensor logits = network->forward(batch).contiguous();
+  const std::span<const float> inputs(batch.const_data_ptr<float>(), static_cast<std::size_t>(batch.numel()));
+  const auto predictions = (*backend)->infer(inputs, kCount);
+  ASSERT_TRUE(predictions) << predictions.error().message;
+  ASSERT_EQ(predictions->size(), kCount);
+  for (std::size_t i = 0; i < kCount; ++i) {
+    const Prediction& prediction = (*predictions)[i];
+    for (std::size_t c = 0; c < card.classes.size(); ++c) {
+      EXPECT_NEAR(prediction.logits[c],
+                  logits[static_cast<std::int64_t>(i)][static_cast<std::int64_t>(c)].item<float>(), 1e-4);
+      if (prediction.maps.empty()) continue;
+      const std::size_t cells = static_cast<std::size_t>(prediction.map_width * prediction.map_height);
+      double sum = 0;
+      for (std::size_t cell = 0; cell < cells; ++cell)
+        sum += static_cast<double>(prediction.maps[c * cells + cell]);
+      EXPECT_NEAR(sum / static_cast<double>(cells), static_cast<double>(prediction.logits[c]), 1e-4);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Architectures, Parity,
+                         testing::Values("cnn3", "efficientnet-lite0", "efficientnet-lite2", "mobilenet-v2"));
+
+}  // namespace
+}  // namespace xray
