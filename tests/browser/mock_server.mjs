@@ -15,10 +15,17 @@ const card = {
   format: 1,
   ...model,
   threshold: 0.4,
-  about: {
-    intended_use: "Work on the page. Looks at file names, not at pictures.",
-    limits: ["Knows nothing of medicine.", "Forgets everything when it ends."],
-    quality: { auc: { value: 0.5, low: 0.49, high: 0.51 } },
+  intended_use: "Work on the page. Looks at file names, not at pictures.",
+  not_for: ["anything else", "remembering: it forgets everything when it ends"],
+  quality: {
+    test: {
+      n: 2,
+      accuracy: { value: 0.5, low: 0.01, high: 0.99 },
+      sensitivity: { value: 0.5, low: 0.01, high: 0.99 },
+      specificity: { value: 0.5, low: 0.01, high: 0.99 },
+      auc: { value: null, low: null, high: null },
+    },
+    note: "Measured on nobody.",
   },
 };
 

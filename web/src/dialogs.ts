@@ -1,57 +1,8 @@
-import { getModel, type ModelCard } from "./api";
+import { getModel } from "./api";
 import { button, el, fileName, icon } from "./dom";
 import type { Entry } from "./findings";
-import { humanKey } from "./format";
+import { cardView } from "./model_card";
 import { text } from "./text";
-
-const deepest = 3;
-
-/** A value with its interval, as the card gives measured quality. */
-function interval(value: Record<string, unknown>): string | null {
-  const { value: middle, low, high } = value;
-  if (typeof middle !== "number") return null;
-  const digits = (number: number) => String(Number(number.toPrecision(3)));
-  return typeof low === "number" && typeof high === "number"
-    ? `${digits(middle)} (${digits(low)} – ${digits(high)})`
-    : digits(middle);
-}
-
-/** Whatever a model card says, as nested lists of terms. */
-function described(value: unknown, depth = 0): Node {
-  if (Array.isArray(value)) {
-    const plain = value.every((item) => typeof item !== "object");
-    if (plain && value.every((item) => typeof item === "number" || String(item).length < 24)) {
-      return document.createTextNode(value.join(", "));
-    }
-    return el("ul", {}, ...value.map((item) => el("li", {}, described(item, depth + 1))));
-  }
-  if (typeof value === "object" && value !== null) {
-    const fields = value as Record<string, unknown>;
-    const measured = interval(fields);
-    if (measured !== null) return document.createTextNode(measured);
-    if (depth >= deepest) return document.createTextNode(JSON.stringify(value));
-    return el(
-      "dl",
-      { class: "card-fields" },
-      ...Object.entries(fields).map(([key, field]) =>
-        el("div", {}, el("dt", { text: humanKey(key) }), el("dd", {}, described(field, depth + 1))),
-      ),
-    );
-  }
-  if (typeof value === "number") return document.createTextNode(String(Number(value.toPrecision(4))));
-  return document.createTextNode(String(value));
-}
-
-/** What a reader of films wants to know of the model; how it is fed is for engineers. */
-function cardView(card: ModelCard): Node[] {
-  const { name, version, about, ...rest } = card;
-  const technical = new Set(["format", "network_file", "network_sha256", "network", "input", "classes", "calibration"]);
-  const essentials =
-    typeof about === "object" && about !== null
-      ? about
-      : Object.fromEntries(Object.entries(rest).filter(([key]) => !technical.has(key)));
-  return [el("p", { class: "card-name", text: `${String(name)} ${String(version)}` }), described(essentials)];
-}
 
 function close(dialog: HTMLDialogElement): HTMLElement {
   return button({ icon: "close", label: text.purpose.close, bare: true, class: "dialog-close" }, () =>

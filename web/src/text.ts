@@ -130,6 +130,14 @@ export const text = {
     retry: "Try again",
   },
 
+  card: {
+    quality: "Measured quality, with 95 % intervals",
+    set: (name: string, films: number | null) => (films === null ? name : `${name}, ${films} films`),
+    estimate: (value: string, low: string, high: string) => `${value} (${low} to ${high})`,
+    unknown: "\u2013",
+    all: "The whole card",
+  },
+
   remove: {
     title: "Delete this finding?",
     body: "The picture and its finding are removed from this server. This cannot be undone.",
