@@ -111,11 +111,11 @@ after(async () => {
  * content security policy; refusals the test provokes are listed in `refused`.
  */
 function pageTest(name, { refused = [], path = "", ...options }, body) {
-  test(name, { timeout: 30_000 }, async (t) => {
+  test(name, { timeout: 60_000 }, async (t) => {
     const context = await browser.newContext({ viewport: desktop, colorScheme: "dark", locale: "en-GB", ...options });
     const complaints = [];
     const page = await context.newPage();
-    page.setDefaultTimeout(10_000);
+    page.setDefaultTimeout(20_000);
     // With a listener from the start, no file dialog opens before the tests catch it.
     page.on("filechooser", () => undefined);
     page.on("pageerror", (error) => complaints.push(`error: ${error.message}`));
