@@ -51,7 +51,7 @@ void make_fixtures(const fs::path& folder) {
   write(folder / "truncated.jpeg", std::span(whole).first(whole.size() / 2));
   write(folder / "letter.jpeg", "Dear colleague, the film is attached.\n");
   write(folder / "empty.png", "");
-  write(folder / "flat.png", must(encode_png(Image(64, 64, Image::Pixels8(64 * 64, 90)))));
+  write(folder / "flat.png", must(encode_png(Image(64, 64, Image::Pixels8(4096, 90)))));
   write(folder / "small.png", png({.width = 20, .height = 20}));
   write(folder /
             "bad\xff"

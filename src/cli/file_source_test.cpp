@@ -25,6 +25,7 @@ class FileSourceOrder : public ::testing::Test {
   /// What comes of the names, below the test's folder; "!" before what is an error.
   std::vector<std::string> list(const std::vector<std::string>& names, const std::string& input = "") {
     std::vector<std::string> arguments;
+    arguments.reserve(names.size());
     for (const auto& name : names) arguments.push_back(name == "-" ? name : (temp_ / name).string());
     std::istringstream stream(input);
     FileSource source(arguments, stream);
@@ -79,6 +80,7 @@ TEST_F(FileSourceOrder, NumbersFilesForManyThreads) {
   FileSource source({"-"}, stream);
   std::vector<std::size_t> misplaced(4);
   std::vector<std::thread> threads;
+  threads.reserve(misplaced.size());
   for (std::size_t t = 0; t < misplaced.size(); ++t) {
     threads.emplace_back([&, t] {
       for (std::size_t i = t; i < 1000; i += misplaced.size()) {

@@ -105,6 +105,7 @@ TEST(Diagnoser, GivesTheSameAnswerToManyThreads) {
   ASSERT_TRUE(expected.ok()) << expected.error().message;
   std::vector<double> answers(8, -1);
   std::vector<std::thread> threads;
+  threads.reserve(answers.size());
   for (double& answer : answers) {
     threads.emplace_back([&] {
       const auto finding = (*diagnoser)->diagnose(picture);
@@ -176,7 +177,7 @@ TEST(Diagnoser, RefusesBytesThatAreNoPicture) {
 TEST(Diagnoser, RefusesAPictureOfOneFlatGray) {
   const Diagnoser diagnoser(two_class_card(),
                             std::make_unique<FixedBackend>(Prediction{.logits = {0.0F, 1.0F}}));
-  const auto finding = diagnoser.diagnose(Image(64, 64, Image::Pixels8(64 * 64, 77)));
+  const auto finding = diagnoser.diagnose(Image(64, 64, Image::Pixels8(4096, 77)));
   ASSERT_FALSE(finding.ok());
   EXPECT_EQ(finding.error().code, ErrorCode::kUnusable);
 }

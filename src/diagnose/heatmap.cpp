@@ -45,7 +45,7 @@ Rgb to_srgb(const Oklch& colour) {
 
 /// The ramp at 256 strengths.
 const std::array<Rgb, 256>& ramp() {
-  static const auto kTable = [] {
+  static const auto colours = [] {
     std::array<Rgb, 256> table{};
     for (std::size_t i = 0; i < table.size(); ++i) {
       const double position = static_cast<double>(i) / 255 * (kRamp.size() - 1);
@@ -58,7 +58,7 @@ const std::array<Rgb, 256>& ramp() {
     }
     return table;
   }();
-  return kTable;
+  return colours;
 }
 
 /// The four cells that one pixel draws on, and their weights.

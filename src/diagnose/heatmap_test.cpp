@@ -17,7 +17,7 @@ struct Rgba {
   int height = 0;
   std::vector<std::uint8_t> values;
   std::array<int, 4> at(int x, int y) const {
-    const std::uint8_t* p = &values[static_cast<std::size_t>(4 * (y * width + x))];
+    const std::uint8_t* p = values.data() + 4 * (static_cast<std::ptrdiff_t>(y) * width + x);
     return {p[0], p[1], p[2], p[3]};
   }
 };

@@ -15,7 +15,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
-constexpr std::size_t kPixels = test::kTinySide * test::kTinySide;
+constexpr std::size_t kPixels = std::size_t{test::kTinySide} * test::kTinySide;
 
 class OpenVinoBackend : public ::testing::Test {
  protected:
@@ -57,7 +57,7 @@ TEST_F(OpenVinoBackend, ComputesLogitsAndClassMaps) {
   ASSERT_EQ(prediction.map_width, test::kTinyCells);
   ASSERT_EQ(prediction.map_height, test::kTinyCells);
   ASSERT_THAT(prediction.maps, SizeIs(3 * test::kTinyCells * test::kTinyCells));
-  const std::size_t bacterial = test::kTinyCells * test::kTinyCells;
+  const std::size_t bacterial = std::size_t{test::kTinyCells} * test::kTinyCells;
   EXPECT_NEAR(prediction.maps[0], 0.0, 1e-5);
   EXPECT_NEAR(prediction.maps[bacterial], 0.0, 1e-5);
   EXPECT_NEAR(prediction.maps[bacterial + test::kTinyCells - 1], -10.0, 1e-5);
@@ -84,6 +84,7 @@ TEST_F(OpenVinoBackend, ServesMoreThreadsThanItHasRequests) {
   ASSERT_TRUE(backend.ok()) << backend.error().message;
   std::vector<std::vector<float>> answers(8);
   std::vector<std::thread> threads;
+  threads.reserve(answers.size());
   for (std::size_t t = 0; t < answers.size(); ++t) {
     threads.emplace_back([&, t] {
       const auto input = flat_input(0.1F * static_cast<float>(t));

@@ -85,11 +85,11 @@ class FieldReader {
 
  private:
   const Json& field(const char* key) const {
-    static const Json kNothing;
+    static const Json nothing;
     const auto found = object_.find(key);
     if (found != object_.end()) return *found;
     fail(name_of(key), "is missing");
-    return kNothing;
+    return nothing;
   }
 
   std::string name_of(std::string_view key) const {
