@@ -26,7 +26,7 @@ function answer(finding: Finding, threshold: number | null): HTMLElement {
   const part = (verdict: Verdict) =>
     el(
       "div",
-      { class: `share share-${verdict}` },
+      { class: "share" },
       el("dt", { text: text.verdict[verdict] }),
       el("dd", { text: text.percent(finding.percent[verdict]) }),
     );

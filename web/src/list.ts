@@ -1,6 +1,6 @@
 import { imageUrl } from "./api";
 import { button, el, fileName, icon } from "./dom";
-import { isPending, routeOf, type Entry, type Findings } from "./findings";
+import { routeOf, type Entry, type Findings } from "./findings";
 import { fullMoment, moment } from "./format";
 import { sideBySide } from "./layout";
 import { text } from "./text";
@@ -105,7 +105,7 @@ export class List {
   #earlier = el("ol", { class: "rows" });
   #sessionPart: HTMLElement;
   #earlierPart: HTMLElement;
-  #progress = el("p", { class: "list-progress" });
+  #progress = el("p");
   #foot = el("div", { class: "list-foot" });
 
   constructor(
@@ -187,12 +187,11 @@ export class List {
     const words = [text.list.progress(done, session.length)];
     if (failed > 0) words.push(text.list.failures(failed));
     this.#progress.textContent = words.join(", ");
-    this.#progress.classList.toggle("list-progress-busy", session.some(isPending));
   }
 
   #showFoot(): void {
     const { loading, more, all } = this.findings;
-    const again = (label: string) => button({ label, class: "list-more" }, () => void this.findings.loadMore());
+    const again = (label: string) => button({ label }, () => void this.findings.loadMore());
     if (loading === "loading") this.#foot.replaceChildren(el("p", { class: "muted", text: text.list.loading }));
     else if (loading === "failed")
       this.#foot.replaceChildren(el("p", { class: "reason", text: text.list.failed }), again(text.list.retry));
