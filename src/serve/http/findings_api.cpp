@@ -25,7 +25,7 @@ constexpr std::uint64_t kFormOverhead = 64U << 10U;
 constexpr int kPage = 50;
 /// Longer side of a heat map that was not asked for in another size: a smooth
 /// field of a few cells gains nothing beyond, and a picture may have 100 megapixels.
-constexpr int kHeatmapSide = 2048;
+constexpr int kHeatmapSide = 1024;
 constexpr int kMaxSide = 16'384;
 
 std::string path_of(std::string_view id) {
