@@ -32,6 +32,7 @@ BatchLoader::BatchLoader(const std::vector<TrainingPicture>& pictures, const Pre
 Batch BatchLoader::next(std::int64_t step) {
   const double begin = now_seconds();
   std::unique_lock lock(mutex_);
+  if (step < next_to_give_) throw std::logic_error("a batch that was given already cannot be made again");
   next_to_give_ = step;
   if (next_to_make_ < 0) next_to_make_ = step;
   changed_.notify_all();

@@ -45,7 +45,7 @@ class BatchLoader {
   std::int64_t batches_per_epoch() const { return per_epoch_; }
 
   /// Batch `step` (0, 1, 2, ... over all epochs), waiting until it is made.
-  /// Calls must ask for rising steps; the first one says where to begin.
+  /// Steps must rise, else std::logic_error; the first one says where to begin.
   Batch next(std::int64_t step);
 
   /// Share of the time since the last call that next() spent waiting: 0 where the

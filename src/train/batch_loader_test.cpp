@@ -41,7 +41,15 @@ TEST(BatchLoader, ShowsEveryPictureOncePerEpoch) {
 TEST(BatchLoader, AnotherEpochHasAnotherOrder) {
   const auto pictures = numbered(64);
   BatchLoader loader(pictures, preprocessor(), {.batch_size = 64, .threads = 1});
-  EXPECT_NE(loader.next(0).targets, loader.next(1).targets);
+  const auto first = loader.next(0).targets;
+  EXPECT_NE(loader.next(1).targets, first);
+}
+
+TEST(BatchLoader, DoesNotGoBack) {
+  const auto pictures = numbered(8);
+  BatchLoader loader(pictures, preprocessor(), {.batch_size = 4, .threads = 1});
+  loader.next(1);
+  EXPECT_THROW(loader.next(0), std::logic_error);
 }
 
 TEST(BatchLoader, ABatchDependsNeitherOnThreadsNorOnWhereCountingBegan) {
