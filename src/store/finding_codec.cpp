@@ -9,7 +9,8 @@ using nlohmann::json;
 
 std::string encode_finding(const Finding& finding) {
   json heat = json::array();
-  for (const float value : finding.heat.values) heat.push_back(std::round(double{value} * 1e4) / 1e4);
+  for (const float value : finding.heat.values)
+    heat.push_back(std::round(static_cast<double>(value) * 1e4) / 1e4);
   return json{
       {"verdict", name(finding.verdict)},
       {"normal", finding.normal},

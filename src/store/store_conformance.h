@@ -136,10 +136,11 @@ TEST_P(StoreConformance, EndsExactlyFullPagesWithoutANextOne) {
 
 TEST_P(StoreConformance, PagesOnAcrossAFindingThatWasRemoved) {
   std::vector<std::string> ids;
+  ids.reserve(4);
   for (int i = 0; i < 4; ++i) ids.push_back(store_->put(sample_finding(i), "f", {}).value().id);
   const auto before = store_->list(2, std::nullopt).value().next_before;
   ASSERT_TRUE(before);
-  ASSERT_TRUE(store_->remove(*before));
+  ASSERT_TRUE(store_->remove(before.value_or("")));
   const FindingPage rest = store_->list(2, before).value();
   ASSERT_EQ(rest.findings.size(), 2U);
   EXPECT_EQ(rest.findings[0].id, ids[1]);
@@ -157,6 +158,7 @@ TEST_P(StoreConformance, TakesPutsFromManyThreads) {
   std::vector<std::vector<std::string>> ids(kThreads);
   {
     std::vector<std::jthread> threads;
+    threads.reserve(kThreads);
     for (int t = 0; t < kThreads; ++t)
       threads.emplace_back([this, t, &ids] {
         for (int i = 0; i < kEach; ++i) {

@@ -36,6 +36,7 @@ TEST(Uuid7, DiffersBetweenThreads) {
   std::vector<std::vector<std::string>> made(8);
   {
     std::vector<std::jthread> threads;
+    threads.reserve(made.size());
     for (auto& mine : made)
       threads.emplace_back([&mine] {
         for (int i = 0; i < 1000; ++i) mine.push_back(make_uuid7());

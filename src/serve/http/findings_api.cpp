@@ -137,11 +137,12 @@ Response FindingsApi::list(const Request& request) {
   const std::optional<std::string> before = query_value(request.query, "before");
   if (before && !is_uuid(*before))
     return problem({ErrorCode::kInvalidArgument, "before is the id of a finding"});
-  const Result<FindingPage> page = store_.list(*limit, before);
-  if (!page) return problem(page.error());
+  const Result<FindingPage> listed = store_.list(*limit, before);
+  if (!listed) return problem(listed.error());
+  const FindingPage& page = *listed;
   ordered_json json = {{"findings", ordered_json::array()}, {"next_before", nullptr}};
-  for (const StoredFinding& stored : page->findings) json["findings"].push_back(to_json(stored));
-  if (page->next_before) json["next_before"] = *page->next_before;
+  for (const StoredFinding& stored : page.findings) json["findings"].push_back(to_json(stored));
+  if (page.next_before) json["next_before"] = *page.next_before;
   return json_response(200, json);
 }
 

@@ -58,13 +58,13 @@ class FindingsApiTest : public testing::Test {
     options.headers = security_headers();
     server_ = HttpServer::listen(options).value();
     std::vector<Route> routes = api_.routes();
-    std::ranges::copy(static_routes(kPage), std::back_inserter(routes));
+    std::ranges::copy(static_routes(page_), std::back_inserter(routes));
     router_ = std::make_unique<Router>(std::move(routes),
                                        RouterOptions{.diagnosis_workers = 1, .diagnosis_queue = 1});
     thread_ = std::jthread([this] { server_->run(*router_); });
   }
 
-  ~FindingsApiTest() override {
+  void TearDown() override {
     gate_.open();
     server_->stop();
     thread_.join();
@@ -123,7 +123,7 @@ class FindingsApiTest : public testing::Test {
 
   static constexpr std::string_view kIndex = "<!doctype html>";
   static constexpr std::string_view kScript = "export {}";
-  const std::vector<Asset> kPage = {
+  const std::vector<Asset> page_ = {
       {"/index.html", "text/html; charset=utf-8", std::as_bytes(std::span(kIndex)), "\"i1\""},
       {"/assets/main-1a2b.js", "text/javascript; charset=utf-8", std::as_bytes(std::span(kScript)),
        "\"s1\""}};
@@ -205,6 +205,7 @@ TEST_F(FindingsApiTest, KeepsInternalFailuresToItself) {
 
 TEST_F(FindingsApiTest, ListsPageByPageNewestFirst) {
   std::vector<std::string> ids;
+  ids.reserve(3);
   for (int i = 0; i < 3; ++i) ids.push_back(id_of(upload("x")));
   const auto first = request("GET", "/api/v1/findings?limit=2").json();
   ASSERT_EQ(first.at("findings").size(), 2U);
@@ -393,7 +394,7 @@ TEST_F(FindingsApiTest, DocumentsExactlyItsRoutes) {
       if (item.contains(method)) {
         std::string upper(method);
         for (char& c : upper) c = static_cast<char>(std::toupper(c));
-        documented.insert(upper + " " + path);
+        documented.insert(upper.append(" ").append(path));
       }
   EXPECT_EQ(documented, served);
 }

@@ -138,7 +138,7 @@ class Session : public std::enable_shared_from_this<Session> {
   /// Ends it from outside: whatever it waits for on the socket fails.
   void close() {
     error_code ignored;
-    socket_.close(ignored);
+    (void)socket_.close(ignored);
   }
 
   asio::awaitable<void> run();
@@ -178,7 +178,7 @@ void Session::allow(std::chrono::milliseconds limit) {
     if (error || mine != self->allowance_) return;
     self->timed_out_ = true;
     error_code ignored;
-    self->socket_.cancel(ignored);
+    (void)self->socket_.cancel(ignored);
   });
 }
 
@@ -368,7 +368,7 @@ asio::awaitable<bool> Session::write(const Request& request, Response response, 
 /// what is still on its way along (RFC 9112, section 9.6).
 asio::awaitable<void> Session::linger() {
   error_code ignored;
-  socket_.shutdown(tcp::socket::shutdown_send, ignored);
+  (void)socket_.shutdown(tcp::socket::shutdown_send, ignored);
   allow(kLinger);
   buffer_.consume(buffer_.size());
   for (;;) {
@@ -391,7 +391,7 @@ asio::awaitable<void> HttpServer::State::accept() {
       continue;
     }
     error_code ignored;
-    socket.set_option(tcp::no_delay(true), ignored);
+    (void)socket.set_option(tcp::no_delay(true), ignored);
     bool room = sessions.size() < options.max_connections;
     if (!room) {
       // The connection that has waited longest for nothing makes way.
@@ -427,7 +427,7 @@ void HttpServer::State::begin_stop() {
   if (stopping) return;
   stopping = true;
   error_code ignored;
-  acceptor.close(ignored);
+  (void)acceptor.close(ignored);
   for (Session* session : sessions)
     if (session->is_idle()) session->close();
   drain.expires_after(options.drain_timeout);
@@ -452,15 +452,17 @@ Result<std::unique_ptr<HttpServer>> HttpServer::listen(const HttpOptions& option
                                       tcp::resolver::passive | tcp::resolver::numeric_service, error);
   if (error)
     return Error{ErrorCode::kInvalidArgument, options.host + " names no address: " + error.message()};
-  const tcp::endpoint endpoint = found.begin()->endpoint();
-  state->acceptor.open(endpoint.protocol(), error);
-  if (!error) state->acceptor.set_option(tcp::acceptor::reuse_address(true), error);
-  if (!error) state->acceptor.bind(endpoint, error);
-  if (!error) state->acceptor.listen(asio::socket_base::max_listen_connections, error);
-  if (error)
+  try {
+    const tcp::endpoint endpoint = found.begin()->endpoint();
+    state->acceptor.open(endpoint.protocol());
+    state->acceptor.set_option(tcp::acceptor::reuse_address(true));
+    state->acceptor.bind(endpoint);
+    state->acceptor.listen();
+    state->endpoint = state->acceptor.local_endpoint();
+  } catch (const boost::system::system_error& failure) {
     return Error{ErrorCode::kIo, "cannot listen on " + options.host + " port " +
-                                     std::to_string(options.port) + ": " + error.message()};
-  state->endpoint = state->acceptor.local_endpoint();
+                                     std::to_string(options.port) + ": " + failure.code().message()};
+  }
   return std::unique_ptr<HttpServer>(new HttpServer(std::move(state)));
 }
 

@@ -6,8 +6,9 @@ namespace xray {
 
 Result<std::uint16_t> parse_port(std::string_view text) {
   std::uint16_t port = 0;
-  const char* const end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, port);
+  const std::string digits(text);
+  const char* const end = digits.data() + digits.size();
+  const auto [stop, error] = std::from_chars(digits.data(), end, port);
   if (error != std::errc() || stop != end)
     return Error{ErrorCode::kInvalidArgument, "a port is a number from 0 to 65535"};
   return port;

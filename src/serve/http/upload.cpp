@@ -40,7 +40,7 @@ Result<Upload> read_form(const Request& request, const std::string& content_type
   if (parts->empty()) return Error{ErrorCode::kInvalidArgument, "the form holds no file"};
   if (parts->size() > 1) return Error{ErrorCode::kInvalidArgument, "one request takes one picture"};
   const Part& part = parts->front();
-  return Upload{clean_file_name(*part.file_name), part.body};
+  return Upload{clean_file_name(part.file_name.value_or("")), part.body};
 }
 
 Result<Upload> read_raw(const Request& request, std::string_view media_type) {
