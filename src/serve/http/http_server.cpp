@@ -278,9 +278,9 @@ asio::awaitable<bool> Session::serve_one() {
   held.release();
 
   const bool keep_alive = parser.keep_alive() && !unread && !server_.stopping;
-  const bool written = co_await write(request, std::move(response), version, keep_alive);
-  if (written && !keep_alive) co_await linger();
-  co_return written&& keep_alive;
+  if (!co_await write(request, std::move(response), version, keep_alive)) co_return false;
+  if (unread) co_await linger();
+  co_return keep_alive;
 }
 
 /// Appends the body to `body`; the answer that refuses it where it cannot be taken.
@@ -290,8 +290,8 @@ asio::awaitable<std::optional<Response>> Session::read_body(Parser& parser, std:
   if (const auto expect = parser.get().find(http::field::expect);
       expect != parser.get().end() && buffer_.size() == 0) {
     constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-    const auto [error, unused] = co_await asio::async_write(socket_, asio::buffer(kContinue), kQuietly);
-    if (error) co_return problem({ErrorCode::kIo, error.message()});
+    // A client that is gone shows when its body is read.
+    co_await asio::async_write(socket_, asio::buffer(kContinue), kQuietly);
   }
   // Memory that is reserved costs nothing until bytes arrive in it.
   body.reserve(parser.content_length().value_or(0));

@@ -240,7 +240,7 @@ TEST(HttpServer, RefusesOtherExpectations) {
 
 TEST(HttpServer, CutsOffAHeadThatDripsIn) {
   HttpOptions options;
-  options.header_timeout = milliseconds(200);
+  options.header_timeout = milliseconds(600);
   const Running server(options);
   TestClient slow(server.port());
   slow.send("GET / HTTP/1.1\r\nHo");
@@ -251,9 +251,9 @@ TEST(HttpServer, CutsOffAHeadThatDripsIn) {
   // Nobody else waits for the slow one.
   TestClient quick(server.port());
   EXPECT_EQ(quick.request("GET", "/quick").body, "GET /quick ");
-  EXPECT_LT(Clock::now() - begin, milliseconds(150));
+  EXPECT_LT(Clock::now() - begin, milliseconds(500));
   EXPECT_EQ(slow.receive().status, 408);
-  EXPECT_GE(Clock::now() - begin, milliseconds(190));
+  EXPECT_GE(Clock::now() - begin, milliseconds(500));
 }
 
 TEST(HttpServer, CutsOffABodyThatDripsIn) {
@@ -354,23 +354,22 @@ TEST(HttpServer, BoundsTheMemoryOfAllBodiesTogether) {
   for (int i = 0; i < 5; ++i) EXPECT_EQ(third.request("POST", "/", {}, std::string(1000, 'z')).status, 200);
 }
 
-TEST(HttpServer, SurvivesRunningOutOfDescriptors) {
+TEST(HttpServer, AcceptsAgainOnceThereAreDescriptors) {
   const Running server;
+  TestClient before(server.port());
+  ASSERT_EQ(before.request("GET", "/").status, 200);
+  TestClient waiting;
   rlimit old{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &old), 0);
-  {
-    TestClient before(server.port());
-    ASSERT_EQ(before.request("GET", "/").status, 200);
-    TestClient waiting(server.port());
-    ASSERT_EQ(waiting.request("GET", "/").status, 200);
-    // Nothing may be opened any more; what is open stays.
-    const rlimit none{3, old.rlim_max};
-    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
-    EXPECT_EQ(before.request("GET", "/still").body, "GET /still ");
-    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &old), 0);
-  }
-  TestClient after(server.port());
-  EXPECT_EQ(after.request("GET", "/").status, 200);
+  // Nothing may be opened any more, by accept() neither; what is open stays.
+  const rlimit none{3, old.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  waiting.connect(server.port());
+  waiting.send("GET /waited HTTP/1.1\r\nHost: h\r\n\r\n");
+  std::this_thread::sleep_for(milliseconds(50));
+  EXPECT_EQ(before.request("GET", "/still").body, "GET /still ");
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &old), 0);
+  EXPECT_EQ(waiting.receive().body, "GET /waited ");
 }
 
 TEST(HttpServer, FinishesARunningRequestWhenStopped) {
