@@ -14,7 +14,7 @@ on = $(if $(filter 1 on ON yes,$(1)),ON,OFF)
 .PHONY: help run build test weights lint format package bench asan tsan fuzz clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z -]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: ## install what is missing, build, serve the page on http://127.0.0.1:8080
 	$(say) 'checking what the server needs'

@@ -4,6 +4,7 @@
 #include <fstream>
 #include <iomanip>
 #include <iostream>
+#include <limits>
 #include <map>
 #include <sstream>
 
@@ -153,31 +154,31 @@ nlohmann::ordered_json count_json(const FitData& data) {
   return json;
 }
 
-/// The point with the most right answers on validation, taken in the middle of the
-/// thresholds that reach it: the plateau is wide when classes are far apart, and
-/// its middle is the farthest from both kinds of mistake.
+/// Where the share of pneumonia missed equals the share of normal films called ill,
+/// as nearly as the cases allow; midway between the two scores on either side.
+/// Unlike the point of most right answers it does not lean on how common pneumonia
+/// is in the set (three of four films), which no clinic shares.
 double choose_threshold(const std::vector<ScoredCase>& cases) {
   std::vector<ScoredCase> sorted = cases;
   std::sort(sorted.begin(), sorted.end(),
             [](const ScoredCase& a, const ScoredCase& b) { return a.probability < b.probability; });
-  // Everything called pneumonia at first; each step calls one more picture normal.
-  auto right = std::count_if(sorted.begin(), sorted.end(), [](const ScoredCase& c) { return c.positive; });
-  auto best = right;
-  double low = 0;
-  double high = sorted.empty() ? 1 : sorted.front().probability;
-  for (std::size_t i = 0; i < sorted.size(); ++i) {
-    right += sorted[i].positive ? -1 : 1;
-    const double next = i + 1 < sorted.size() ? sorted[i + 1].probability : 1.0;
-    if (next <= sorted[i].probability) continue;
-    if (right > best) {
-      best = right;
-      low = sorted[i].probability;
-      high = next;
-    } else if (right == best) {
-      high = next;
-    }
+  const auto positives = static_cast<double>(
+      std::count_if(sorted.begin(), sorted.end(), [](const ScoredCase& c) { return c.positive; }));
+  const double negatives = static_cast<double>(sorted.size()) - positives;
+  double best = 0.5;
+  double smallest = std::numeric_limits<double>::infinity();
+  double missed = 0;
+  double alarms = negatives;
+  for (std::size_t i = 0; i + 1 < sorted.size(); ++i) {
+    // The threshold rises past this case, which is now called normal.
+    (sorted[i].positive ? missed : alarms) += sorted[i].positive ? 1 : -1;
+    if (sorted[i + 1].probability <= sorted[i].probability) continue;
+    const double difference = std::abs(missed / positives - alarms / negatives);
+    if (difference >= smallest) continue;
+    smallest = difference;
+    best = (sorted[i].probability + sorted[i + 1].probability) / 2;
   }
-  return std::clamp((low + high) / 2, 0.01, 0.99);
+  return std::clamp(best, 0.01, 0.99);
 }
 
 Result<Done> write_result(const FitArguments& arguments, FitData& data, Classifier& network,
@@ -198,13 +199,12 @@ Result<Done> write_result(const FitArguments& arguments, FitData& data, Classifi
   nlohmann::ordered_json about;
   about["created"] = rfc3339(std::chrono::system_clock::now()).substr(0, 10);
   about["threshold_rule"] =
-      "the middle of the thresholds with the most right answers on the validation patients";
+      "on the validation patients as large a share of pneumonia is missed as of normal films is called ill";
   about["calibration_data"] = "validation patients only (Platt scaling)";
   about["data"] = {
       {"folder", fs::path(arguments.data).filename().string()},
       {"split", count_json(data)},
-      {"split_rule",
-       "by patient, 80/10/10 within class, kind and group, where the folders give no other"},
+      {"split_rule", "by patient, 80/10/10 within class, kind and group, where the folders give no other"},
       {"split_seed", arguments.split_seed}};
   about["training"] = to_json(arguments.train);
   // Where the starting weights lay on the trainer's disk says nothing to a reader.
@@ -226,6 +226,7 @@ Result<Done> write_result(const FitArguments& arguments, FitData& data, Classifi
   about["not_for"] = {"a diagnosis without a physician",
                       "adults, newborns, lateral films, CT or any other picture",
                       "excluding other disease: it knows normal and pneumonia only"};
+  about["licence"] = "Apache-2.0; the terms of the data it was trained on apply beside it";
   card.about = std::move(about);
 
   const fs::path package = fs::path(arguments.out) / "package";
@@ -358,7 +359,9 @@ void add_fit(CLI::App& app, int& exit_code) {
       ->add_option("--dropout", train.dropout, "Before the classifier; negative: the architecture's own")
       ->capture_default_str();
   fit_command->add_option("--drop-path", train.drop_path)->capture_default_str();
-  fit_command->add_option("--patience", train.patience, "Stop after this many epochs without gain; 0: never")
+  fit_command
+      ->add_option("--patience", train.patience,
+                   "Stop after this many epochs without gain and keep the best; 0: never, keep the last")
       ->capture_default_str();
   fit_command->add_flag("!--no-augment", arguments->augment, "Train on the pictures as they are");
   fit_command->add_option("--seed", train.seed, "Of weights, order and augmentation")->capture_default_str();

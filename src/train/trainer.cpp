@@ -391,10 +391,8 @@ Result<std::shared_ptr<Classifier>> train(const TrainOptions& options, int class
       // Without validation pictures the last epoch is the best there is to know.
       report.best = validation.empty() || report.validation_loss < state.best_loss;
       state.epochs_since_best = report.best ? 0 : state.epochs_since_best + 1;
-      if (report.best) {
-        state.best_loss = report.validation_loss;
-        save_module(*state.average, run / "best.pt");
-      }
+      if (report.best) state.best_loss = report.validation_loss;
+      if (report.best && options.patience > 0) save_module(*state.average, run / "best.pt");
       log.write(state.step, {{"epoch", epoch},
                              {"train_loss", report.train_loss},
                              {"validation_loss", report.validation_loss},
@@ -414,10 +412,15 @@ Result<std::shared_ptr<Classifier>> train(const TrainOptions& options, int class
                                               "; the same command goes on from there"};
   }
 
-  torch::serialize::InputArchive best;
-  best.load_from((run / "best.pt").string(), torch::Device(torch::kCPU));
   auto network = make_classifier(*architecture, network_options);
-  network->load(best);
+  if (options.patience > 0) {
+    torch::serialize::InputArchive best;
+    best.load_from((run / "best.pt").string(), torch::Device(torch::kCPU));
+    network->load(best);
+  } else {
+    state.average->to(torch::Device(torch::kCPU));
+    update_average(*network, *state.average, 0);
+  }
   network->eval();
   return network;
 }

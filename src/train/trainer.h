@@ -69,10 +69,11 @@ struct TrainCallbacks {
   std::function<void(const EpochReport&)> on_epoch;
 };
 
-/// Trains on `training`, keeps the averaged weights of the best epoch (by
-/// validation loss), and returns that network in evaluation mode on the CPU.
+/// Trains on `training` and returns the network with the averaged weights of the
+/// epoch that is kept (TrainOptions::patience), in evaluation mode on the CPU.
 ///
-/// Writes config.json, metrics.jsonl, TensorBoard events, checkpoint.pt and best.pt into `run`.
+/// Writes config.json, metrics.jsonl, TensorBoard events and checkpoint.pt into
+/// `run`, and best.pt where the best epoch is looked for.
 /// Where `run` holds a checkpoint it goes on at the very step, and does the same
 /// steps as a run that was never interrupted (same machine, same thread count);
 /// kInvalidArgument if its config differs. `stop`: writes a checkpoint, kCancelled.

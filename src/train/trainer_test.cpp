@@ -102,6 +102,24 @@ TEST_F(TrainerTest, TheSameSeedGivesTheSameNetworkAndAnotherSeedAnother) {
   EXPECT_NE(weights_of(**first), weights_of(**third));
 }
 
+TEST_F(TrainerTest, StopsEarlyAndKeepsTheBestEpochWherePatienceEnds) {
+  TrainOptions options = small_options();
+  options.epochs = 40;
+  options.learning_rate = 0.5;  // far too high, so that it soon gets no better
+  options.patience = 2;
+  int epochs = 0;
+  int best = 0;
+  TrainCallbacks callbacks;
+  callbacks.on_epoch = [&](const EpochReport& report) {
+    epochs = report.epoch;
+    if (report.best) best = report.epoch;
+  };
+  const auto network = run(options, "run", callbacks);
+  ASSERT_TRUE(network) << network.error().message;
+  EXPECT_EQ(epochs, best + 2);
+  EXPECT_LT(epochs, 40);
+}
+
 TEST_F(TrainerTest, RefusesToGoOnWithOtherOptions) {
   TrainOptions options = small_options();
   options.epochs = 1;

@@ -1,0 +1,92 @@
+// The model that ships: its card says what a reader needs, and real films get the
+// same answer however they reach it. Films are read where they are at hand.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <vector>
+
+#include "common/file.h"
+#include "common/parallel.h"
+#include "diagnose/diagnoser.h"
+#include "support/phantom.h"
+#include "support/shared_data.h"
+
+namespace xray {
+namespace {
+
+namespace fs = std::filesystem;
+
+const Diagnoser& shipped() {
+  static const std::unique_ptr<Diagnoser> kDiagnoser = [] {
+    // As a program of the build tree would look for it.
+    const auto package = shipped_package(fs::path(XRAY_SOURCE_DIR) / "build/tree/xray");
+    if (!package) throw std::runtime_error(package.error().message);
+    auto made = make_diagnoser(*package);
+    if (!made) throw std::runtime_error(made.error().message);
+    return std::move(*made);
+  }();
+  return *kDiagnoser;
+}
+
+std::vector<fs::path> pictures_below(const fs::path& folder) {
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::recursive_directory_iterator(folder))
+    if (entry.is_regular_file()) files.push_back(entry.path());
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+bool shows_pneumonia(const fs::path& file) {
+  return file.parent_path().filename() == "PNEUMONIA";
+}
+
+TEST(ShippedModel, SaysWhatItWasTrainedOnHowGoodItIsAndWhatItIsNotFor) {
+  const auto card = to_json(shipped().card());
+  for (const char* field :
+       {"/data/split", "/training/architecture", "/quality/validation/auc/value",
+        "/quality/validation/sensitivity/low", "/quality/test/accuracy/value", "/threshold_rule",
+        "/calibration_data", "/intended_use", "/not_for", "/licence"}) {
+    EXPECT_TRUE(card.contains(nlohmann::ordered_json::json_pointer(field))) << field;
+  }
+}
+
+TEST(ShippedModel, TellsBacterialFromViralAndGivesAHeatMap) {
+  const auto finding = shipped().diagnose(test::make_phantom({.opacity = 0.8}));
+  ASSERT_TRUE(finding) << finding.error().message;
+  EXPECT_TRUE(finding->has_subtype());
+  EXPECT_FALSE(finding->heat.empty());
+  EXPECT_NEAR(finding->normal + finding->pneumonia, 100, 1e-6);
+}
+
+TEST(ShippedModel, ScoresDoNotDependOnDecodingAtReducedScale) {
+  const auto data = test::shared_data();
+  if (!data) GTEST_SKIP() << "no real films at hand";
+  const std::vector<fs::path> films = pictures_below(*data / "originals");
+  struct Scores {
+    double reduced = 0;
+    double full = 0;
+  };
+  double worst = 0;
+  int flips = 0;
+  int right = 0;
+  parallel_ordered(
+      films.size(), 0, 16,
+      [&](std::size_t i) {
+        const Bytes bytes = read_file(films[i]).value();
+        return Scores{.reduced = shipped().diagnose(bytes).value().pneumonia / 100,
+                      .full = shipped().diagnose(decode_image(bytes).value()).value().pneumonia / 100};
+      },
+      [&](std::size_t i, Scores scores) {
+        worst = std::max(worst, std::abs(scores.reduced - scores.full));
+        const double threshold = shipped().card().threshold;
+        flips += (scores.reduced >= threshold) != (scores.full >= threshold) ? 1 : 0;
+        right += (scores.reduced >= threshold) == shows_pneumonia(films[i]) ? 1 : 0;
+      });
+  EXPECT_LE(worst, 0.01);
+  EXPECT_EQ(flips, 0);
+  // Most of them were trained on: this finds a broken path, it says nothing of quality.
+  EXPECT_GE(right, static_cast<int>(0.95 * static_cast<double>(films.size())));
+}
+
+}  // namespace
+}  // namespace xray
