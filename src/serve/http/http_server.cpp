@@ -24,6 +24,7 @@
 #include <csignal>
 #include <exception>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "common/clock.h"
@@ -138,7 +139,7 @@ class Session : public std::enable_shared_from_this<Session> {
   /// Ends it from outside: whatever it waits for on the socket fails.
   void close() {
     error_code ignored;
-    (void)socket_.close(ignored);
+    std::ignore = socket_.close(ignored);
   }
 
   asio::awaitable<void> run();
@@ -178,7 +179,7 @@ void Session::allow(std::chrono::milliseconds limit) {
     if (error || mine != self->allowance_) return;
     self->timed_out_ = true;
     error_code ignored;
-    (void)self->socket_.cancel(ignored);
+    std::ignore = self->socket_.cancel(ignored);
   });
 }
 
@@ -368,7 +369,7 @@ asio::awaitable<bool> Session::write(const Request& request, Response response, 
 /// what is still on its way along (RFC 9112, section 9.6).
 asio::awaitable<void> Session::linger() {
   error_code ignored;
-  (void)socket_.shutdown(tcp::socket::shutdown_send, ignored);
+  std::ignore = socket_.shutdown(tcp::socket::shutdown_send, ignored);
   allow(kLinger);
   buffer_.consume(buffer_.size());
   for (;;) {
@@ -391,7 +392,7 @@ asio::awaitable<void> HttpServer::State::accept() {
       continue;
     }
     error_code ignored;
-    (void)socket.set_option(tcp::no_delay(true), ignored);
+    std::ignore = socket.set_option(tcp::no_delay(true), ignored);
     bool room = sessions.size() < options.max_connections;
     if (!room) {
       // The connection that has waited longest for nothing makes way.
@@ -427,7 +428,7 @@ void HttpServer::State::begin_stop() {
   if (stopping) return;
   stopping = true;
   error_code ignored;
-  (void)acceptor.close(ignored);
+  std::ignore = acceptor.close(ignored);
   for (Session* session : sessions)
     if (session->is_idle()) session->close();
   drain.expires_after(options.drain_timeout);
