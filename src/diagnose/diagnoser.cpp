@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <numeric>
 #include <utility>
 
 namespace xray {
@@ -39,21 +40,27 @@ double pneumonia_log_odds(const ModelCard& card, std::span<const float> logits) 
   return card.calibration.slope * raw + card.calibration.intercept;
 }
 
-/// With e, how far the log-odds that a picture looking like this cell all over would
-/// have lie above those of the threshold: 1 - exp(-e / 5), and 0 where e < 0. On
-/// probabilities instead, all that is above 99 % would look alike; on this scale, odds
-/// of 150:1 come to 0.63 and odds of 22,000:1 to 0.86.
+/// e is how far the log-odds that a picture looking like one cell all over would have
+/// lie above those of the threshold. In pneumonia they are up nearly everywhere, which
+/// tells nobody where to look; so heat begins at the mean of the map, the evidence of
+/// the picture as a whole (or at 0, if that is higher), and rises to its peak, whose
+/// own strength is 1 - exp(-e / 5): odds of 150:1 come to 0.63, of 22,000:1 to 0.86.
 HeatMap heat_from(const ModelCard& card, const Prediction& prediction) {
   HeatMap heat{prediction.map_width, prediction.map_height, {}};
   const std::size_t cells = prediction.maps.size() / card.classes.size();
-  heat.values.resize(cells);
   const double threshold = std::log(card.threshold / (1 - card.threshold));
+  std::vector<double> evidence;
   std::vector<float> logits(card.classes.size());
   for (std::size_t cell = 0; cell < cells; ++cell) {
     for (std::size_t c = 0; c < logits.size(); ++c) logits[c] = prediction.maps[c * cells + cell];
-    const double evidence = std::max(0.0, pneumonia_log_odds(card, logits) - threshold);
-    heat.values[cell] = static_cast<float>(1 - std::exp(-evidence / 5));
+    evidence.push_back(pneumonia_log_odds(card, logits) - threshold);
   }
+  const double mean = std::accumulate(evidence.begin(), evidence.end(), 0.0) / static_cast<double>(cells);
+  const double floor = std::max(0.0, mean);
+  const double peak = *std::max_element(evidence.begin(), evidence.end());
+  const double strength = 1 - std::exp(-std::max(0.0, peak) / 5);
+  for (const double e : evidence)
+    heat.values.push_back(e > floor ? static_cast<float>(strength * (e - floor) / (peak - floor)) : 0.0F);
   return heat;
 }
 

@@ -143,13 +143,33 @@ TEST(Diagnoser, SaysPneumoniaFromTheThresholdOn) {
 TEST(Diagnoser, HeatsOnlyCellsThatReadAsPneumonia) {
   ModelCard card = two_class_card();
   card.threshold = 0.6;
-  // Two cells of the map of normal, then of pneumonia: log-odds of -1 and of 3.
+  // Two cells of the map of normal, then of pneumonia: log-odds of -3 and of 3.
   const auto finding = finding_for(
-      card, Prediction{.logits = {0, 0.5F}, .maps = {1, -1, 0, 2}, .map_width = 2, .map_height = 1});
+      card, Prediction{.logits = {0, 0.5F}, .maps = {3, -1, 0, 2}, .map_width = 2, .map_height = 1});
   ASSERT_TRUE(finding.ok());
   ASSERT_EQ(finding->heat.values.size(), 2U);
   EXPECT_EQ(finding->heat.values[0], 0.0F);
   EXPECT_NEAR(finding->heat.values[1], 1 - std::exp(-(3 - std::log(0.6 / 0.4)) / 5), 1e-6);
+}
+
+TEST(Diagnoser, HeatStandsOutFromThePictureAsAWhole) {
+  const ModelCard card = two_class_card();
+  // Log-odds of 2, 4, 6 and 8 in four cells, 5 on the whole.
+  const auto finding = finding_for(
+      card, Prediction{.logits = {0, 5}, .maps = {0, 0, 0, 0, 2, 4, 6, 8}, .map_width = 2, .map_height = 2});
+  ASSERT_TRUE(finding.ok());
+  const std::vector<float>& heat = finding->heat.values;
+  EXPECT_EQ(heat[0], 0.0F);
+  EXPECT_EQ(heat[1], 0.0F);
+  EXPECT_NEAR(heat[2], heat[3] / 3, 1e-6);
+  EXPECT_GT(heat[3], 0.7F);
+}
+
+TEST(Diagnoser, EvidenceThatIsTheSameEverywherePointsNowhere) {
+  const auto finding = finding_for(
+      two_class_card(), Prediction{.logits = {0, 5}, .maps = {0, 0, 5, 5}, .map_width = 2, .map_height = 1});
+  ASSERT_TRUE(finding.ok());
+  EXPECT_EQ(finding->heat.values, (std::vector<float>{0, 0}));
 }
 
 TEST(Diagnoser, PassesOnWhatTheBackendRefuses) {

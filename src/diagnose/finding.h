@@ -14,9 +14,9 @@ enum class Verdict { kNormal, kPneumonia };
 /// "normal", "pneumonia".
 const char* name(Verdict verdict);
 
-/// Evidence for pneumonia over the picture: row-major grid, coarse as the
-/// network's last stage. 0 where a picture that looks like the cell all over would
-/// read as normal; above, it grows with the log-odds of pneumonia towards 1.
+/// Where on the picture the evidence for pneumonia lies: row-major grid, coarse as
+/// the network's last stage. 0 where a cell speaks for normal, or no more for
+/// pneumonia than the picture as a whole; towards 1 the more it does.
 struct HeatMap {
   int width = 0;
   int height = 0;

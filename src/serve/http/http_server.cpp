@@ -483,6 +483,12 @@ bool HttpServer::is_loopback() const {
 }
 
 void HttpServer::stop_on_signals() {
+  // A parent may have left them blocked, which a program started by it inherits.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
   state_->signals.add(SIGTERM);
   state_->signals.add(SIGINT);
   state_->await_signal();
