@@ -42,10 +42,10 @@ bool shows_pneumonia(const fs::path& file) {
 
 TEST(ShippedModel, SaysWhatItWasTrainedOnHowGoodItIsAndWhatItIsNotFor) {
   const auto card = to_json(shipped().card());
-  for (const char* field :
-       {"/data/split", "/training/architecture", "/quality/validation/auc/value",
-        "/quality/validation/sensitivity/low", "/quality/test/accuracy/value", "/threshold_rule",
-        "/calibration_data", "/intended_use", "/not_for", "/licence"}) {
+  for (const char* field : {"/data/name", "/data/licence", "/data/split", "/training/architecture",
+                            "/quality/validation/auc/value", "/quality/validation/sensitivity/low",
+                            "/quality/test/accuracy/value", "/threshold_rule", "/calibration_data",
+                            "/intended_use", "/limits", "/not_for", "/licence"}) {
     EXPECT_TRUE(card.contains(nlohmann::ordered_json::json_pointer(field))) << field;
   }
 }

@@ -32,7 +32,8 @@ struct FitArguments {
   std::string out;
   std::string name = "xray-pediatric";
   std::string version = "0.1.0";
-  int classes = 0;  ///< 0: three where the file names tell the kinds, else two
+  std::string about;  ///< JSON file of what the card is to say besides; may be empty
+  int classes = 0;    ///< 0: three where the file names tell the kinds, else two
   std::uint64_t split_seed = 1;
   TrainOptions train;
   bool augment = true;
@@ -181,8 +182,18 @@ double choose_threshold(const std::vector<ScoredCase>& cases) {
   return std::clamp(best, 0.01, 0.99);
 }
 
-Result<Done> write_result(const FitArguments& arguments, FitData& data, Classifier& network,
-                          const Preprocessor& preprocessor) {
+/// Parts of the card that only a person knows: where the data came from, its licence, its limits.
+Result<nlohmann::ordered_json> read_about(const std::string& path) {
+  if (path.empty()) return nlohmann::ordered_json::object();
+  const Result<std::string> text = read_text(path);
+  if (!text) return with_context(text.error(), path);
+  auto json = nlohmann::ordered_json::parse(*text, nullptr, false);
+  if (!json.is_object()) return Error{ErrorCode::kInvalidArgument, path + ": not a JSON object"};
+  return json;
+}
+
+Result<Done> write_result(const FitArguments& arguments, const nlohmann::ordered_json& said, FitData& data,
+                          Classifier& network, const Preprocessor& preprocessor) {
   const Scores validation = score(network, data.validation, data.classes, preprocessor);
   const PlattScaling scaling = fit_platt(validation.cases);
   const std::vector<ScoredCase> validation_cases = calibrated(validation.cases, scaling);
@@ -227,6 +238,7 @@ Result<Done> write_result(const FitArguments& arguments, FitData& data, Classifi
                       "adults, newborns, lateral films, CT or any other picture",
                       "excluding other disease: it knows normal and pneumonia only"};
   about["licence"] = "Apache-2.0; the terms of the data it was trained on apply beside it";
+  about.merge_patch(said);
   card.about = std::move(about);
 
   const fs::path package = fs::path(arguments.out) / "package";
@@ -275,6 +287,9 @@ int fit(FitArguments arguments) {
   const Preprocessor preprocessor(
       {.width = arguments.train.input_size, .height = arguments.train.input_size});
 
+  // Read before training: a typing error must not cost a night.
+  const Result<nlohmann::ordered_json> said = read_about(arguments.about);
+  if (!said) return exit_for(said.error());
   Result<FitData> data = read_data(arguments, preprocessor, stop);
   if (!data) return exit_for(data.error());
   std::cerr << data->training.pictures.size() << " pictures to train on, " << data->validation.pictures.size()
@@ -316,7 +331,7 @@ int fit(FitArguments arguments) {
             arguments.out, callbacks, stop);
   if (progress) progress->clear();
   if (!network) return exit_for(network.error());
-  const Result<Done> written = write_result(arguments, *data, **network, preprocessor);
+  const Result<Done> written = write_result(arguments, *said, *data, **network, preprocessor);
   return written ? 0 : exit_for(written.error());
 }
 
@@ -333,6 +348,8 @@ void add_fit(CLI::App& app, int& exit_code) {
   fit_command->add_option("--name", arguments->name, "Name in the model card")->capture_default_str();
   fit_command->add_option("--model-version", arguments->version, "Version in the model card")
       ->capture_default_str();
+  fit_command->add_option("--about", arguments->about,
+                          "JSON file with what the card is to say besides (data, licence, limits)");
   fit_command
       ->add_option("--arch", train.architecture,
                    "cnn3, efficientnet-lite0, efficientnet-lite1, efficientnet-lite2, mobilenet-v2")
@@ -343,14 +360,19 @@ void add_fit(CLI::App& app, int& exit_code) {
   fit_command->add_option("--input", train.input_size, "Side of the network's input in pixels")
       ->check(CLI::Range(64, 1024))
       ->capture_default_str();
-  fit_command->add_option("--epochs", train.epochs)->check(CLI::Range(1, 10000))->capture_default_str();
+  fit_command->add_option("--epochs", train.epochs, "Passes over the training pictures")
+      ->check(CLI::Range(1, 10000))
+      ->capture_default_str();
   fit_command->add_option("--batch", train.batch_size, "Pictures per step")
       ->check(CLI::Range(2, 4096))
       ->capture_default_str();
   fit_command->add_option("--lr", train.learning_rate, "Peak of the one-cycle schedule")
       ->capture_default_str();
-  fit_command->add_option("--weight-decay", train.weight_decay)->capture_default_str();
-  fit_command->add_option("--label-smoothing", train.label_smoothing)->capture_default_str();
+  fit_command->add_option("--weight-decay", train.weight_decay, "Of AdamW; not on batch norm and biases")
+      ->capture_default_str();
+  fit_command
+      ->add_option("--label-smoothing", train.label_smoothing, "Share of the target spread over all classes")
+      ->capture_default_str();
   fit_command->add_option("--balance", train.class_balance, "Class balance in the loss: 0 none, 1 full")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
@@ -358,7 +380,8 @@ void add_fit(CLI::App& app, int& exit_code) {
   fit_command
       ->add_option("--dropout", train.dropout, "Before the classifier; negative: the architecture's own")
       ->capture_default_str();
-  fit_command->add_option("--drop-path", train.drop_path)->capture_default_str();
+  fit_command->add_option("--drop-path", train.drop_path, "Chance to skip the last residual block")
+      ->capture_default_str();
   fit_command
       ->add_option("--patience", train.patience,
                    "Stop after this many epochs without gain and keep the best; 0: never, keep the last")
