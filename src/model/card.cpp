@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
 #include <optional>
 #include <span>
 #include <stdexcept>
@@ -17,6 +16,11 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::array<const char*, 8> kTypedFields = {"format", "name",    "version",     "network",
                                                      "input",  "classes", "calibration", "threshold"};
+/// The size of the largest number that is calculated with; its inverse, the smallest factor.
+/// Within, no product or quotient with a 32-bit float leaves the doubles.
+constexpr double kLargest = 1e6;
+/// How deep objects and lists may lie in each other in a field for people: copying recurses.
+constexpr int kMaxDepth = 32;
 constexpr const char* kPerImageName = "per_image";
 constexpr const char* kFixedName = "fixed";
 
@@ -51,14 +55,14 @@ class FieldReader {
 
   double number(const char* key) const {
     const Json& value = field(key);
-    if (value.is_number()) return value.get<double>();
-    fail(name_of(key), "is not a number");
+    if (value.is_number() && std::abs(value.get<double>()) <= kLargest) return value.get<double>();
+    fail(name_of(key), "is not a number from -1000000 to 1000000");
     return 0;
   }
 
   double positive_number(const char* key) const {
     const double value = number(key);
-    if (!(value > 0)) fail(name_of(key), "is not greater than 0");
+    if (!(value >= 1 / kLargest)) fail(name_of(key), "is not a number from 0.000001 to 1000000");
     return value;
   }
 
@@ -104,6 +108,13 @@ class FieldReader {
   std::string path_;
   std::optional<Error>& failure_;
 };
+
+bool nests_deeper(const Json& value, int levels) {
+  return value.is_structured() &&
+         (levels == 0 || std::any_of(value.begin(), value.end(), [levels](const Json& element) {
+            return nests_deeper(element, levels - 1);
+          }));
+}
 
 bool is_plain_file_name(const std::string& name) {
   return name != "." && name != ".." && name.find('/') == std::string::npos &&
@@ -203,7 +214,10 @@ Result<ModelCard> card_from_json(const Json& json) {
 
   if (failure) return *failure;
   for (const auto& [key, value] : json.items()) {
-    if (!is_one_of(key, kTypedFields)) card.about[key] = value;
+    if (is_one_of(key, kTypedFields)) continue;
+    if (nests_deeper(value, kMaxDepth))
+      return Error{ErrorCode::kBadModel, "model card: " + key + " is nested too deeply"};
+    card.about[key] = value;
   }
   return card;
 }

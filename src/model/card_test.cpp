@@ -113,6 +113,8 @@ INSTANTIATE_TEST_SUITE_P(
                 "input.normalisation"},
         Spoiled{"MeanText", [](Json& j) { j["input"]["mean"] = "100"; }, "input.mean"},
         Spoiled{"ScaleZero", [](Json& j) { j["input"]["scale"] = 0; }, "input.scale"},
+        Spoiled{"ScaleTooSmallForAFloat", [](Json& j) { j["input"]["scale"] = 1e-300; }, "input.scale"},
+        Spoiled{"MeanTooLargeForAFloat", [](Json& j) { j["input"]["mean"] = 1e300; }, "input.mean"},
         Spoiled{"InputUnknown", [](Json& j) { j["input"]["crop"] = 0.9; }, "input.crop"},
         Spoiled{"ClassesMissing", [](Json& j) { j.erase("classes"); }, "classes"},
         Spoiled{"ClassesNumbers", [](Json& j) { j["classes"] = {1, 2}; }, "classes"},
@@ -120,13 +122,20 @@ INSTANTIATE_TEST_SUITE_P(
         Spoiled{"CalibrationMissing", [](Json& j) { j.erase("calibration"); }, "calibration"},
         Spoiled{"TemperatureZero", [](Json& j) { j["calibration"]["temperature"] = 0; },
                 "calibration.temperature"},
+        Spoiled{"TemperatureTiny", [](Json& j) { j["calibration"]["temperature"] = 1e-310; },
+                "calibration.temperature"},
         Spoiled{"SlopeNegative", [](Json& j) { j["calibration"]["slope"] = -1; }, "calibration.slope"},
         Spoiled{"InterceptNull", [](Json& j) { j["calibration"]["intercept"] = nullptr; },
                 "calibration.intercept"},
         Spoiled{"CalibrationUnknown", [](Json& j) { j["calibration"]["bias"] = 0; }, "calibration.bias"},
         Spoiled{"ThresholdMissing", [](Json& j) { j.erase("threshold"); }, "threshold"},
         Spoiled{"ThresholdPercent", [](Json& j) { j["threshold"] = 50; }, "threshold"},
-        Spoiled{"ThresholdOne", [](Json& j) { j["threshold"] = 1; }, "threshold"}),
+        Spoiled{"ThresholdOne", [](Json& j) { j["threshold"] = 1; }, "threshold"},
+        Spoiled{"NestedWithoutEnd",
+                [](Json& j) {
+                  j["quality"] = Json::parse(std::string(500'000, '[') + std::string(500'000, ']'));
+                },
+                "quality"}),
     [](const auto& spoiled) { return spoiled.param.name; });
 
 }  // namespace
