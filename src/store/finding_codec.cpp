@@ -1,11 +1,37 @@
 #include "store/finding_codec.h"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 namespace xray {
 
 using nlohmann::json;
+
+namespace {
+
+/// A number of pixels or cells; -1 where `value` is none.
+int read_length(const json& value) {
+  const std::int64_t length = value.is_number_integer() ? value.get<std::int64_t>() : -1;
+  return length >= 0 && length <= std::numeric_limits<int>::max() ? static_cast<int>(length) : -1;
+}
+
+bool is_percent(double value) {
+  return value >= 0 && value <= 100;
+}
+
+/// Whether all that is computed with is in range, so that whoever draws and shows need not ask.
+bool is_sound(const Finding& finding) {
+  const HeatMap& heat = finding.heat;
+  return is_percent(finding.normal) && is_percent(finding.pneumonia) &&
+         (!finding.has_subtype() || (is_percent(finding.bacterial) && is_percent(finding.viral))) &&
+         finding.width > 0 && finding.height > 0 && heat.width >= 0 && heat.height >= 0 &&
+         std::int64_t{heat.width} * heat.height == static_cast<std::int64_t>(heat.values.size()) &&
+         std::all_of(heat.values.begin(), heat.values.end(), [](float v) { return v >= 0 && v <= 1; });
+}
+
+}  // namespace
 
 std::string encode_finding(const Finding& finding) {
   json heat = json::array();
@@ -42,19 +68,18 @@ Result<Finding> decode_finding(std::string_view text) {
     in.at("bacterial").get_to(out.bacterial);
     in.at("viral").get_to(out.viral);
     in.at("model").get_to(out.model);
-    in.at("picture").at("width").get_to(out.width);
-    in.at("picture").at("height").get_to(out.height);
+    out.width = read_length(in.at("picture").at("width"));
+    out.height = read_length(in.at("picture").at("height"));
     const json& timing = in.at("timing");
     timing.at("decode").get_to(out.timing.decode);
     timing.at("preprocess").get_to(out.timing.preprocess);
     timing.at("infer").get_to(out.timing.infer);
     timing.at("total").get_to(out.timing.total);
     const json& heat = in.at("heat");
-    heat.at("width").get_to(out.heat.width);
-    heat.at("height").get_to(out.heat.height);
+    out.heat.width = read_length(heat.at("width"));
+    out.heat.height = read_length(heat.at("height"));
     heat.at("values").get_to(out.heat.values);
-    const std::int64_t cells = std::int64_t{out.heat.width} * out.heat.height;
-    if (cells != static_cast<std::int64_t>(out.heat.values.size())) return damaged;
+    if (!is_sound(out)) return damaged;
     return out;
   } catch (const json::exception&) {
     return damaged;

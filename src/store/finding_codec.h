@@ -14,7 +14,8 @@ namespace xray {
 /// made again exactly, by later versions too.
 std::string encode_finding(const Finding& finding);
 
-/// The way back. kStorage where `text` is not what encode_finding writes.
+/// The way back. kStorage where `text` is not what encode_finding writes, also
+/// where numbers are out of range: what is returned can be shown and drawn.
 Result<Finding> decode_finding(std::string_view text);
 
 }  // namespace xray
