@@ -31,6 +31,12 @@ std::size_t utf8_length(std::string_view text) {
   return 0;
 }
 
+/// Whether the character is one of Unicode's controls: U+0000 to U+001F, U+007F to U+009F.
+bool is_control(std::string_view character) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(character[i]); };
+  return byte(0) < 0x20U || byte(0) == 0x7FU || (byte(0) == 0xC2U && byte(1) < 0xA0U);
+}
+
 Result<Upload> read_form(const Request& request, const std::string& content_type) {
   const Result<std::string> boundary = multipart_boundary(content_type);
   if (!boundary) return boundary.error();
@@ -69,8 +75,7 @@ std::string clean_file_name(std::string_view name) {
     const std::size_t length = utf8_length(name);
     const std::string_view next = length == 0 ? std::string_view("\xEF\xBF\xBD") : name.substr(0, length);
     name.remove_prefix(std::max<std::size_t>(length, 1));
-    const auto code = static_cast<unsigned char>(next.front());
-    if (code < 0x20U || code == 0x7FU) continue;
+    if (is_control(next)) continue;
     if (clean.size() + next.size() > kMaxName) break;
     clean += next;
   }

@@ -63,6 +63,9 @@ TEST(CleanFileName, KeepsTheLastComponentOnly) {
 
 TEST(CleanFileName, DropsControlCharactersAndRepairsUtf8) {
   EXPECT_EQ(clean_file_name("a\r\n\t\x1B[31mb\x7F"), "a[31mb");
+  EXPECT_EQ(clean_file_name("a\xC2\x9B"
+                            "31mb\xC2\xA0"),
+            "a31mb\xC2\xA0");
   EXPECT_EQ(clean_file_name("a\xFFz"), "a\xEF\xBF\xBDz");
   EXPECT_EQ(clean_file_name("\xC0\x80"), "\xEF\xBF\xBD\xEF\xBF\xBD");       // overlong
   EXPECT_EQ(clean_file_name("\xED\xA0\x80").substr(0, 3), "\xEF\xBF\xBD");  // a surrogate
