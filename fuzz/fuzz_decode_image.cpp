@@ -1,5 +1,3 @@
-#include <stdexcept>
-
 #include "fuzz_target.h"
 #include "image/decode.h"
 #include "image/encode.h"
@@ -9,13 +7,10 @@
 namespace {
 
 using namespace xray;
+using fuzz::require;
 
 // Low enough that no input takes long, high enough that real headers pass.
 constexpr DecodeLimits kLimits = {.max_bytes = 1U << 20U, .max_pixels = 4'000'000};
-
-void require(bool promise) {
-  if (!promise) throw std::logic_error("decode_image broke its promise");
-}
 
 /// What decode_image() promises of every picture that it returns.
 void check(std::span<const std::byte> bytes, DecodeSize size) {

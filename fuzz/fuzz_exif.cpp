@@ -1,14 +1,11 @@
-#include <stdexcept>
-
 #include "fuzz_target.h"
 #include "image/exif.h"
 #include "support/pictures.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const xray::Orientation orientation = xray::exif_orientation(std::as_bytes(std::span(data, size)));
-  if (orientation < xray::Orientation::kTopLeft || orientation > xray::Orientation::kLeftBottom) {
-    throw std::logic_error("exif_orientation gave an orientation that does not exist");
-  }
+  xray::fuzz::require(orientation >= xray::Orientation::kTopLeft &&
+                      orientation <= xray::Orientation::kLeftBottom);
   return 0;
 }
 
