@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "cli/commands.h"
+#include "cli/options.h"
 #include "common/file.h"
 #include "common/interrupt.h"
 #include "common/parallel.h"
@@ -155,11 +156,6 @@ std::string to_csv(const std::vector<Sample>& samples, const std::vector<Result<
   return csv;
 }
 
-int fail(int exit_code, const std::string& what) {
-  std::cerr << "xray: " << printable(what) << '\n';
-  return exit_code;
-}
-
 /// The samples of the side that was asked for, of a folder that gives such a side.
 std::vector<Sample> select(Dataset dataset, std::optional<Split> side) {
   if (!side) return std::move(dataset.samples);
@@ -174,18 +170,16 @@ std::vector<Sample> select(Dataset dataset, std::optional<Split> side) {
 int evaluate(const EvaluateOptions& options) {
   const std::stop_token stop = stop_on_interrupt();
   Result<Dataset> dataset = scan_dataset(options.folder);
-  if (!dataset) return fail(kExitUsage, options.folder + ": " + dataset.error().message);
+  if (!dataset) return fail(options.folder + ": " + dataset.error().message, kExitUsage);
   for (const std::string& warning : dataset->warnings)
     std::cerr << "xray: warning: " << printable(warning) << '\n';
   const std::vector<Sample> samples = select(std::move(*dataset), options.split);
   if (options.split && samples.empty())
-    return fail(kExitUsage,
-                fmt::format("{}: no folder gives a {} side", options.folder, name(*options.split)));
+    return fail(fmt::format("{}: no folder gives a {} side", options.folder, name(*options.split)),
+                kExitUsage);
 
-  const auto package = options.model.empty() ? default_package() : fs::path(options.model);
-  if (!package) return fail(kExitSomeFailed, package.error().message);
-  const auto diagnoser = make_diagnoser(*package, {}, {.threads = options.threads});
-  if (!diagnoser) return fail(kExitSomeFailed, package->string() + ": " + diagnoser.error().message);
+  const auto diagnoser = open_diagnoser(options.model, {}, {.threads = options.threads});
+  if (!diagnoser) return fail(diagnoser.error().message);
   const ModelCard& card = (*diagnoser)->card();
   const double threshold = options.threshold.value_or(card.threshold);
 
@@ -203,8 +197,8 @@ int evaluate(const EvaluateOptions& options) {
       stop);
   progress.clear();
   if (!complete)
-    return fail(kExitInterrupted,
-                fmt::format("stopped after {} of {} pictures", answers.size(), samples.size()));
+    return fail(fmt::format("stopped after {} of {} pictures", answers.size(), samples.size()),
+                kExitInterrupted);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 
   const Report report = make_report(card.id(), threshold, samples, answers);
@@ -216,10 +210,10 @@ int evaluate(const EvaluateOptions& options) {
   std::cout << (options.json ? to_json(report).dump(2, ' ', false, Json::error_handler_t::replace) + "\n"
                              : to_table(report))
             << std::flush;
-  if (!std::cout) return fail(kExitSomeFailed, "standard output cannot be written");
+  if (!std::cout) return fail("standard output cannot be written");
   if (!options.predictions.empty())
     if (const auto written = write_file(options.predictions, to_csv(samples, answers, threshold)); !written)
-      return fail(kExitSomeFailed, options.predictions + ": " + written.error().message);
+      return fail(options.predictions + ": " + written.error().message);
   return report.unreadable.empty() ? kExitOk : kExitSomeFailed;
 }
 
@@ -247,8 +241,7 @@ void add_evaluate(CLI::App& app, int& exit_code) {
           "--split", [options, sides](const std::string& side) { options->split = sides.at(side); },
           "Only pictures below folders named so (default: all)")
       ->check(CLI::IsMember({"train", "val", "test", "all"}));
-  command->add_option("--model", options->model, "Model package (default: $XRAY_MODEL, else the one shipped)")
-      ->type_name("FOLDER");
+  add_model_option(*command, options->model);
   command
       ->add_option("--threshold", options->threshold,
                    "Probability of pneumonia, 0 to 1, from which on the verdict is pneumonia (default: the "

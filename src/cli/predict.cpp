@@ -20,6 +20,7 @@
 
 #include "cli/commands.h"
 #include "cli/file_source.h"
+#include "cli/options.h"
 #include "common/file.h"
 #include "common/parallel.h"
 #include "common/progress.h"
@@ -156,16 +157,9 @@ std::size_t count_for_progress(const std::vector<std::string>& arguments) {
   return count;
 }
 
-int fail(const std::string& what) {
-  std::cerr << "xray: " << what << '\n';
-  return kExitSomeFailed;
-}
-
 int predict(const PredictOptions& options) {
-  const auto package = options.model.empty() ? default_package() : fs::path(options.model);
-  if (!package.ok()) return fail(package.error().message);
-  const auto diagnoser = make_diagnoser(*package, options.limits, {.threads = options.threads});
-  if (!diagnoser.ok()) return fail(package->string() + ": " + diagnoser.error().message);
+  const auto diagnoser = open_diagnoser(options.model, options.limits, {.threads = options.threads});
+  if (!diagnoser) return fail(diagnoser.error().message);
 
   std::optional<OverlayFolder> overlays;
   if (!options.heatmap_folder.empty()) {
@@ -253,21 +247,11 @@ void add_predict(CLI::App& app, int& exit_code) {
       ->add_option("--heatmap", options->heatmap_folder,
                    "Write each picture with its heat map into this folder, as NAME.heatmap.png")
       ->type_name("FOLDER");
-  command->add_option("--model", options->model, "Model package (default: $XRAY_MODEL, else the one shipped)")
-      ->type_name("FOLDER");
+  add_model_option(*command, options->model);
   command->add_option("--threads", options->threads, "Threads (default: all cores)")
       ->type_name("N")
       ->check(CLI::Range(1, 1024));
-  command
-      ->add_option("--max-bytes", options->limits.max_bytes,
-                   "Largest file that is read, such as 64MB (default: 64 MiB)")
-      ->transform(CLI::AsSizeValue(false))
-      ->type_name("SIZE");
-  command
-      ->add_option("--max-pixels", options->limits.max_pixels,
-                   "Largest picture that is decoded, width times height (default: 100000000)")
-      ->check(CLI::PositiveNumber)
-      ->type_name("N");
+  add_limit_options(*command, options->limits);
   command->callback([options, &exit_code] { exit_code = predict(*options); });
 }
 

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "cli/commands.h"
+#include "cli/options.h"
 #include "diagnose/diagnoser.h"
 #include "serve/http/findings_api.h"
 #include "serve/http/guard.h"
@@ -28,11 +29,6 @@ struct ServeOptions {
   int queue = 64;
   DecodeLimits limits;
 };
-
-int fail(const std::string& what, int exit_code = kExitSomeFailed) {
-  std::cerr << "xray: " << what << '\n';
-  return exit_code;
-}
 
 /// --listen, else loopback with the port in $PORT, else the default.
 Result<ListenAddress> listen_address(const ServeOptions& options) {
@@ -63,13 +59,11 @@ int serve(const ServeOptions& options) {
   const auto server = HttpServer::listen(http);
   if (!server) return fail(server.error().message);
 
-  const auto package = options.model.empty() ? default_package() : std::filesystem::path(options.model);
-  if (!package) return fail(package.error().message);
   const int workers = options.threads > 0
                           ? options.threads
                           : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  const auto diagnoser = make_diagnoser(*package, options.limits, {.threads = workers});
-  if (!diagnoser) return fail(package->string() + ": " + diagnoser.error().message);
+  const auto diagnoser = open_diagnoser(options.model, options.limits, {.threads = workers});
+  if (!diagnoser) return fail(diagnoser.error().message);
   const auto store = open_store(options.store);
   if (!store)
     return fail(options.store + ": " + store.error().message,
@@ -118,8 +112,7 @@ void add_serve(CLI::App& app, int& exit_code) {
       ->type_name("HOST:PORT");
   command->add_option("--store", options->store, "Where findings are kept (default: sqlite:xray.sqlite)")
       ->type_name("sqlite:PATH");
-  command->add_option("--model", options->model, "Model package (default: $XRAY_MODEL, else the one shipped)")
-      ->type_name("FOLDER");
+  add_model_option(*command, options->model);
   command->add_option("--threads", options->threads, "Pictures diagnosed at one time (default: all cores)")
       ->type_name("N")
       ->check(CLI::Range(1, 1024));
@@ -128,16 +121,7 @@ void add_serve(CLI::App& app, int& exit_code) {
                    "Pictures that may wait; more are told to come back (default: 64)")
       ->type_name("N")
       ->check(CLI::Range(1, 100'000));
-  command
-      ->add_option("--max-bytes", options->limits.max_bytes,
-                   "Largest file that is taken, such as 64MB (default: 64 MiB)")
-      ->transform(CLI::AsSizeValue(false))
-      ->type_name("SIZE");
-  command
-      ->add_option("--max-pixels", options->limits.max_pixels,
-                   "Largest picture that is decoded, width times height (default: 100000000)")
-      ->check(CLI::PositiveNumber)
-      ->type_name("N");
+  add_limit_options(*command, options->limits);
   command->callback([options, &exit_code] { exit_code = serve(*options); });
 }
 
