@@ -24,6 +24,7 @@
 #include "common/file.h"
 #include "common/parallel.h"
 #include "common/progress.h"
+#include "common/text.h"
 #include "diagnose/diagnoser.h"
 #include "image/decode.h"
 
@@ -64,14 +65,6 @@ std::string describe(const Row& row) {
   }
   // File names are bytes; what is not UTF-8 must not cost the line.
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
-/// Without control characters, which a terminal would obey.
-std::string printable(std::string text) {
-  for (char& c : text) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  }
-  return text;
 }
 
 constexpr const char* kTableRow = "{:<9}  {:>9}  {:>7}  {:<14}  {:>6}  {}";
