@@ -8,7 +8,7 @@ namespace xray {
 namespace {
 
 constexpr const char* kCardFile = "card.json";
-constexpr std::uint64_t kMaxCardBytes = 4ULL << 20U;
+constexpr std::uint64_t kMaxCardBytes = 256U << 10U;
 constexpr std::uint64_t kMaxNetworkBytes = 2ULL << 30U;
 
 }  // namespace

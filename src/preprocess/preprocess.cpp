@@ -140,6 +140,14 @@ Plane resize(const Image& image, int width, int height) {
   return resize(image, {0, 0, image.width(), image.height()}, width, height);
 }
 
+Image to_image(const Plane& plane) {
+  Image::Pixels8 pixels(plane.values.size());
+  std::ranges::transform(plane.values, pixels.begin(), [](float value) {
+    return static_cast<std::uint8_t>(std::lround(std::clamp(value, 0.0F, 255.0F)));
+  });
+  return {plane.width, plane.height, std::move(pixels)};
+}
+
 Preprocessor::Preprocessor(InputSpec spec) : spec_(spec) {
   if (spec.width < 1 || spec.height < 1 || !(spec.scale > 0)) {
     throw std::invalid_argument("Preprocessor: sizes and scale must be positive");

@@ -33,6 +33,9 @@ Plane resize(const Image& image, Region region, int width, int height);
 /// The whole picture.
 Plane resize(const Image& image, int width, int height);
 
+/// 8-bit picture of the plane, rounded, what lies outside 0..255 clamped.
+Image to_image(const Plane& plane);
+
 /// How pixel values become the network's input.
 enum class Normalisation {
   kPerImage,  ///< (v - mean of the picture) / (its standard deviation, at least 1 gray level)

@@ -157,6 +157,12 @@ TEST(Preprocessor, RefusesABrokenSpecification) {
   EXPECT_THROW((void)Preprocessor({})(test::make_phantom(), too_short), std::invalid_argument);
 }
 
+TEST(ToImage, RoundsAndClamps) {
+  const Image image = to_image({.width = 4, .height = 1, .values = {-3.0F, 1.4F, 1.6F, 300.0F}});
+  EXPECT_EQ(std::vector(image.pixels8().begin(), image.pixels8().end()),
+            (std::vector<std::uint8_t>{0, 1, 2, 255}));
+}
+
 TEST(Preprocessor, NeedsNoMoreThanItsDecodeSize) {
   const Preprocessor preprocessor({});
   // 2465 and 2001 are no multiples of 8, so the reduced picture overhangs.

@@ -129,13 +129,6 @@ void smooth(Plane& plane, int passes) {
   }
 }
 
-Image to_image(const Plane& plane) {
-  Image::Pixels8 pixels(plane.values.size());
-  std::transform(plane.values.begin(), plane.values.end(), pixels.begin(),
-                 [](float v) { return static_cast<std::uint8_t>(std::clamp(v, 0.0F, 255.0F) + 0.5F); });
-  return {plane.width, plane.height, std::move(pixels)};
-}
-
 /// What scanners, archives and exports do: coarser grids, sharpening, grain, JPEG.
 void degrade(Plane& plane, const AugmentOptions& options, Random& random) {
   if (chance(random, options.resample)) {

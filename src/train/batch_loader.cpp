@@ -18,10 +18,10 @@ double now_seconds() {
 }  // namespace
 
 BatchLoader::BatchLoader(const std::vector<TrainingPicture>& pictures, const Preprocessor& preprocessor,
-                         Options options)
+                         const Options& options)
     : pictures_(pictures),
       preprocessor_(preprocessor),
-      options_(std::move(options)),
+      options_(options),
       per_epoch_(static_cast<std::int64_t>(pictures.size()) / options_.batch_size),
       since_(now_seconds()) {
   if (per_epoch_ < 1) throw std::invalid_argument("fewer pictures than one batch takes");

@@ -39,7 +39,7 @@ class BatchLoader {
   /// `pictures` must outlive the loader. Throws std::invalid_argument if there are
   /// fewer pictures than one batch takes.
   BatchLoader(const std::vector<TrainingPicture>& pictures, const Preprocessor& preprocessor,
-              Options options);
+              const Options& options);
 
   /// Whole batches in one pass over the pictures; the rest waits for another order.
   std::int64_t batches_per_epoch() const { return per_epoch_; }

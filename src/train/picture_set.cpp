@@ -41,10 +41,8 @@ Result<PictureSet> load_pictures(const std::vector<Sample>& samples, int classes
     if (!bytes) return bytes.error();
     const Result<Image> image = decode_image(*bytes, {}, preprocessor.decode_size());
     if (!image) return image.error();
-    const Plane plane = resize(*image, spec.width, spec.height);
-    picture.pixels.resize(plane.values.size());
-    std::transform(plane.values.begin(), plane.values.end(), picture.pixels.begin(),
-                   [](float v) { return static_cast<std::uint8_t>(std::clamp(v + 0.5F, 0.0F, 255.0F)); });
+    const Image resized = to_image(resize(*image, spec.width, spec.height));
+    picture.pixels.assign(resized.pixels8().begin(), resized.pixels8().end());
     return picture;
   };
 

@@ -66,14 +66,6 @@ Size fit(Size size, int side) {
   return {shrink(size.width), shrink(size.height)};
 }
 
-Image to_image(const Plane& plane) {
-  Image::Pixels8 pixels(plane.values.size());
-  std::transform(plane.values.begin(), plane.values.end(), pixels.begin(), [](float level) {
-    return static_cast<std::uint8_t>(std::lround(std::clamp(level, 0.0F, 255.0F)));
-  });
-  return {plane.width, plane.height, std::move(pixels)};
-}
-
 /// A finding's pictures never change, and are for one person's browser alone.
 Response png_response(Bytes png, const std::string& etag) {
   return {
