@@ -43,6 +43,11 @@ if(XRAY_SANITIZE)
   add_link_options(-fsanitize=${XRAY_SANITIZE})
 endif()
 
+if(XRAY_SANITIZE MATCHES "address")
+  add_library(xray_sanitizer_dlopen OBJECT ${CMAKE_CURRENT_LIST_DIR}/sanitizer_dlopen.cpp)
+  target_link_libraries(xray_options INTERFACE $<TARGET_OBJECTS:xray_sanitizer_dlopen>)
+endif()
+
 # Instrumented code confuses GCC's bounds analysis in other libraries' headers.
 if(XRAY_SANITIZE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(xray_options INTERFACE -Wno-stringop-overflow)
