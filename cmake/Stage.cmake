@@ -12,11 +12,6 @@ function(xray_stage name)
   list(FILTER sources EXCLUDE REGEX "_(test|bench)\\.cpp$")
   list(TRANSFORM ARG_DEPENDS PREPEND "xray_")
 
-  if(NOT sources)
-    add_library(xray_${name} INTERFACE)
-    target_link_libraries(xray_${name} INTERFACE xray_options ${ARG_DEPENDS} ${ARG_LINKS})
-    return()
-  endif()
   add_library(xray_${name} STATIC ${sources})
   target_link_libraries(xray_${name} PUBLIC xray_options ${ARG_DEPENDS} ${ARG_LINKS} PRIVATE ${ARG_PRIVATE_LINKS})
 

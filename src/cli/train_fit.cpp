@@ -195,6 +195,7 @@ Result<nlohmann::ordered_json> read_about(const std::string& path) {
 Result<Done> write_result(const FitArguments& arguments, const nlohmann::ordered_json& said, FitData& data,
                           Classifier& network, const Preprocessor& preprocessor) {
   const Scores validation = score(network, data.validation, data.classes, preprocessor);
+  const Scores test = score(network, data.test, data.classes, preprocessor);
   const PlattScaling scaling = fit_platt(validation.cases);
   const std::vector<ScoredCase> validation_cases = calibrated(validation.cases, scaling);
   const double threshold = validation_cases.empty() ? 0.5 : choose_threshold(validation_cases);
@@ -226,8 +227,7 @@ Result<Done> write_result(const FitArguments& arguments, const nlohmann::ordered
     return json;
   };
   if (!validation.cases.empty()) about["quality"]["validation"] = quality(validation);
-  if (!data.test.pictures.empty())
-    about["quality"]["test"] = quality(score(network, data.test, data.classes, preprocessor));
+  if (!test.cases.empty()) about["quality"]["test"] = quality(test);
   about["quality"]["note"] =
       "Measured on patients the network was not trained on, but of the same hospital and era; films from "
       "elsewhere are read less well.";
@@ -258,7 +258,7 @@ Result<Done> write_result(const FitArguments& arguments, const nlohmann::ordered
     }
   };
   rows("validation", data.validation, validation);
-  rows("test", data.test, score(network, data.test, data.classes, preprocessor));
+  rows("test", data.test, test);
   written = write_file(fs::path(arguments.out) / "predictions.csv", csv.str());
   if (!written) return written;
 

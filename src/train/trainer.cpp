@@ -149,12 +149,17 @@ struct RunState {
   double loss_sum = 0;  ///< of the epoch under way
 };
 
-void save_module(const Classifier& network, const fs::path& path) {
-  torch::serialize::OutputArchive archive;
-  network.save(archive);
+/// In place at once, so that a crash leaves the old file or the new one.
+void write_archive(torch::serialize::OutputArchive& archive, const fs::path& path) {
   const fs::path temporary = path.string() + ".tmp";
   archive.save_to(temporary.string());
   fs::rename(temporary, path);
+}
+
+void save_module(const Classifier& network, const fs::path& path) {
+  torch::serialize::OutputArchive archive;
+  network.save(archive);
+  write_archive(archive, path);
 }
 
 void save_checkpoint(const RunState& state, const fs::path& path) {
@@ -171,9 +176,7 @@ void save_checkpoint(const RunState& state, const fs::path& path) {
   archive.write("numbers", torch::tensor({static_cast<double>(state.step), state.best_loss,
                                           static_cast<double>(state.epochs_since_best), state.loss_sum},
                                          torch::kDouble));
-  const fs::path temporary = path.string() + ".tmp";
-  archive.save_to(temporary.string());
-  fs::rename(temporary, path);
+  write_archive(archive, path);
 }
 
 void load_checkpoint(RunState& state, const fs::path& path, const torch::Device& device) {
