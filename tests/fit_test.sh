@@ -26,6 +26,22 @@ cmp "$folder/first.txt" "$folder/second.txt" || fail 'a finished run gave anothe
 "$xray" evaluate --json --model "$folder/run/package" "$folder/films/labelled" >"$folder/quality.json"
 grep -qE '"model": ?"trial 7"' "$folder/quality.json" || fail 'another model answered'
 
+# The whole way: lungs, cross-validation, a model of all films that sees lungs alone.
+"$train" lungs --films "$folder/films/cohort" --masks "$folder/films/cohort_lungs" --out "$folder/lungs" --input 64 \
+  --batch 4 --epochs 14 --ema 0.8 --threads 1 --precision fp32 >"$folder/lungs.txt"
+grep -q 'lung network:' "$folder/lungs.txt"
+common=(--data "$folder/films/cohort" --lungs "$folder/lungs/package" --arch cnn3 --input 64 --batch 4 --epochs 2 --threads 1)
+"$train" crossval "${common[@]}" --folds 3 --out "$folder/cv" >"$folder/cv.txt"
+grep -q 'fold 3:' "$folder/cv.txt"
+[[ $(wc -l <"$folder/cv/out-of-fold.csv") == 25 ]] || fail 'not every film has its out-of-fold score'
+cut -d, -f5,6 "$folder/cv/out-of-fold.csv" | tail -n +2 | sort -u | cut -d, -f1 | uniq -d | grep . && fail 'a patient lies in two folds'
+"$train" crossval "${common[@]}" --by-group --out "$folder/groups" >/dev/null
+awk -F, 'NR > 1 && $4 == "IM" { print $6 }' "$folder/groups/out-of-fold.csv" | sort -u | wc -l | grep -qx 1 || fail 'a group is divided'
+"$train" fit "${common[@]}" --out-of-fold "$folder/cv/out-of-fold.csv" --distil 0.5 --operating-point half --out "$folder/final" >"$folder/final.txt"
+grep -q 'cross_validation:' "$folder/final.txt"
+"$xray" predict --json --model "$folder/final/package" "$folder/films/cohort/NORMAL" >"$folder/findings.json"
+[[ $(grep -c '"verdict"' "$folder/findings.json") == 12 ]] || fail 'not every film was read'
+
 # Wrong usage is told apart from failure.
 set +e
 "$train" fit --data "$folder/nowhere" --out "$folder/other" 2>"$folder/error.txt"

@@ -75,6 +75,17 @@ void make_fixtures(const fs::path& folder) {
           jpeg({.seed = seed, .opacity = 1}));
   }
 
+  for (std::uint64_t seed = 1; seed <= 24; ++seed) {
+    const std::string number = std::to_string(seed);
+    const PhantomOptions chest{
+        .width = 160, .height = 144, .seed = 100 + seed, .opacity = seed % 2 == 0 ? 0.0 : 0.9};
+    const std::string film = seed % 2 == 0
+                                 ? (seed % 4 == 0 ? "NORMAL/IM-" : "NORMAL/NORMAL2-IM-") + number + "-1"
+                                 : "PNEUMONIA/person" + number + (seed % 4 == 1 ? "_bacteria_1" : "_virus_1");
+    write(folder / "cohort" / (film + ".jpeg"), jpeg(chest));
+    write(folder / "cohort_lungs" / (film + ".png"), must(encode_png(make_phantom_lungs(chest))));
+  }
+
   must(write_tiny_package(folder / "tiny"));
   must(write_tiny_package(folder / "tampered"));
   write(folder / "tampered/network.onnx", "another network");

@@ -3,8 +3,11 @@
 #include <torch/torch.h>
 
 #include "infer/backend.h"
+#include "infer/lung_finder.h"
 #include "model/card.h"
 #include "network/classifier.h"
+#include "network/lung_net.h"
+#include "support/phantom.h"
 #include "support/temp_dir.h"
 
 namespace xray {
@@ -56,6 +59,35 @@ TEST_P(Parity, OpenVinoGivesTheScoresOfLibTorch) {
       EXPECT_NEAR(sum / static_cast<double>(cells), static_cast<double>(prediction.logits[c]), 1e-4);
     }
   }
+}
+
+TEST(LungParity, OpenVinoFindsTheLungsThatLibTorchFinds) {
+  torch::NoGradGuard no_grad;
+  torch::manual_seed(3);
+  constexpr int kSize = 64;
+  const auto network = make_lung_net();
+  network->eval();
+  const test::TempDir dir;
+  LungModel model;
+  model.input = {.width = kSize, .height = kSize};
+  ASSERT_TRUE(write_lung_model(dir.path(), model, network->to_onnx(kSize, kSize)));
+  const auto loaded = load_lung_model(dir.path());
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  const auto finder = make_lung_finder(dir.path(), *loaded, {.threads = 1});
+  ASSERT_TRUE(finder) << finder.error().message;
+
+  const Image film = test::make_phantom({.width = kSize, .height = kSize});
+  const auto field = (*finder)->find(film);
+  ASSERT_TRUE(field) << field.error().message;
+  const Preprocessor preprocessor(model.input);
+  std::vector<float> input = resize(film, kSize, kSize).values;
+  preprocessor.normalise(input);
+  const torch::Tensor logits =
+      network->forward(torch::from_blob(input.data(), {1, 1, kSize, kSize})).contiguous();
+  const torch::Tensor probability = torch::sigmoid(logits);
+  ASSERT_EQ(field->probability.size(), static_cast<std::size_t>(kSize * kSize));
+  for (std::size_t i = 0; i < field->probability.size(); i += 7)
+    ASSERT_NEAR(field->probability[i], probability.const_data_ptr<float>()[i], 1e-4);
 }
 
 INSTANTIATE_TEST_SUITE_P(Architectures, Parity,

@@ -6,8 +6,14 @@ class App;
 
 namespace xray {
 
-/// `xray-train fit`: data set -> run -> model package. Sets `exit_code`: 0 done,
-/// 1 failed, 2 wrong usage, 130 stopped by the user.
+// Each adds one sub-command that sets `exit_code`: 0 done, 1 failed, 2 wrong
+// usage, 130 stopped by the user.
+
+/// `xray-train fit`: data set -> run -> model package.
 void add_fit(CLI::App& app, int& exit_code);
+/// `xray-train crossval`: data set -> a run per fold -> scores and figures of films not trained on.
+void add_crossval(CLI::App& app, int& exit_code);
+/// `xray-train lungs`: films with lung masks -> run -> lung network.
+void add_lungs(CLI::App& app, int& exit_code);
 
 }  // namespace xray

@@ -8,12 +8,16 @@
 int main(int argc, char** argv) {
   CLI::App app{
       "Trains the network that xray reads chest X-rays with.\n\n"
-      "  xray-train fit --data chest_xray/train --out runs/first\n"
+      "  xray-train lungs --films chest_xray/train --masks chest_xray/lung_masks --out runs/lungs\n"
+      "  xray-train crossval --data chest_xray/train --lungs runs/lungs/package --out runs/cv\n"
+      "  xray-train fit --data chest_xray/train --lungs runs/lungs/package --out runs/first\n"
       "  xray evaluate chest_xray/val --model runs/first/package"};
   app.name("xray-train");
   app.set_version_flag("--version", "xray-train " XRAY_VERSION);
   app.require_subcommand(1);
   int exit_code = 0;
+  xray::add_lungs(app, exit_code);
+  xray::add_crossval(app, exit_code);
   xray::add_fit(app, exit_code);
   try {
     app.parse(argc, argv);

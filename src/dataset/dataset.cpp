@@ -245,6 +245,15 @@ const char* name(Split split) {
   return "";
 }
 
+std::string patient_of(const fs::path& path) {
+  const std::string stem = path.stem().string();
+  const NameParts parts = parse_name(stem);
+  if (!parts.id.empty()) return parts.family + ":" + parts.id;
+  static const std::regex panel("(.+)-[a-z]");
+  std::smatch match;
+  return std::regex_match(stem, match, panel) ? match[1].str() : stem;
+}
+
 Result<Dataset> scan_dataset(const fs::path& root) {
   std::error_code error;
   if (!fs::is_directory(root, error)) return Error{ErrorCode::kNotFound, "no such folder"};
@@ -304,6 +313,23 @@ std::vector<int> folds_by_patient(const std::vector<Sample>& samples, int folds,
   result.reserve(samples.size());
   for (const std::size_t side : assign_patients(samples, shares, seed))
     result.push_back(static_cast<int>(side));
+  return result;
+}
+
+std::vector<int> folds_by_group(const std::vector<Sample>& samples, std::uint64_t seed) {
+  std::map<Label, std::set<std::string>> groups;
+  for (const Sample& sample : samples) groups[sample.label].insert(sample.group);
+  std::size_t folds = 1;
+  for (const auto& [label, names] : groups) folds = std::max(folds, names.size());
+  const std::vector<int> by_patient = folds_by_patient(samples, static_cast<int>(folds), seed);
+  std::vector<int> result;
+  result.reserve(samples.size());
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    const std::set<std::string>& names = groups[samples[i].label];
+    result.push_back(names.size() < 2
+                         ? by_patient[i]
+                         : static_cast<int>(std::distance(names.begin(), names.find(samples[i].group))));
+  }
   return result;
 }
 

@@ -57,6 +57,11 @@ struct Dataset {
 /// kNotFound: no such folder. kInvalidArgument: no picture of either class in it.
 Result<Dataset> scan_dataset(const std::filesystem::path& root);
 
+/// The patient a file's name tells, as Sample::patient has it: "family:ID" for the
+/// families scan_dataset() knows, else the stem without a last "-a", "-b", ... (the
+/// panels of one figure).
+std::string patient_of(const std::filesystem::path& path);
+
 struct SplitRatios {
   double train = 0.8;
   double validation = 0.1;
@@ -77,5 +82,10 @@ std::vector<Split> choose_split(const Dataset& dataset, SplitRatios ratios, std:
 
 /// One fold number 0..folds-1 per sample, balanced likewise. `folds` at least 1.
 std::vector<int> folds_by_patient(const std::vector<Sample>& samples, int folds, std::uint64_t seed);
+
+/// One fold number 0, 1, ... per sample for leaving groups out: a label with several
+/// groups puts each into a fold of its own (in the order of their names), one with a
+/// single group is spread over as many folds by patient. All 0 where no label has two.
+std::vector<int> folds_by_group(const std::vector<Sample>& samples, std::uint64_t seed);
 
 }  // namespace xray

@@ -248,6 +248,36 @@ TEST(SplitByPatient, RefusesRatiosThatMakeNoSense) {
                std::invalid_argument);
 }
 
+TEST(FoldsByGroup, LeavesWholeGroupsOutAndSpreadsTheOthersByPatient) {
+  std::vector<Sample> samples;
+  for (int i = 0; i < 40; ++i) {
+    const std::string number = std::to_string(i / 2);
+    samples.push_back(
+        {.label = Label::kNormal, .group = i < 12 ? "IM" : "NORMAL2-IM", .patient = "n" + number});
+    samples.push_back({.label = Label::kPneumonia, .group = "person", .patient = "p" + number});
+  }
+  const std::vector<int> folds = folds_by_group(samples, 1);
+  std::map<std::string, std::set<int>> folds_of_patient;
+  std::array<int, 2> ill{};
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    folds_of_patient[samples[i].patient].insert(folds[i]);
+    if (samples[i].label == Label::kNormal) {
+      EXPECT_EQ(folds[i], samples[i].group == "IM" ? 0 : 1);
+    } else {
+      ++ill.at(static_cast<std::size_t>(folds[i]));
+    }
+  }
+  for (const auto& [patient, seen] : folds_of_patient) EXPECT_EQ(seen.size(), 1U) << patient;
+  EXPECT_EQ(ill[0], ill[1]);
+}
+
+TEST(PatientOf, ReadsNamesAsTheDataSetDoes) {
+  EXPECT_EQ(patient_of("a/person12_virus_3.jpeg"), patient_of("b/person12_bacteria_1.png"));
+  EXPECT_NE(patient_of("IM-0001-0001.jpeg"), patient_of("NORMAL2-IM-0001-0001.jpeg"));
+  EXPECT_EQ(patient_of("figure1-a.jpg"), patient_of("figure1-b.jpg"));
+  EXPECT_NE(patient_of("figure1-a.jpg"), patient_of("figure2-a.jpg"));
+}
+
 TEST(FoldsByPatient, KeepsPatientsWholeAndFoldsEven) {
   const std::vector<Sample> samples = make_samples();
   const std::vector<int> folds = folds_by_patient(samples, 5, 3);

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <numeric>
+#include <stdexcept>
 #include <utility>
 
 namespace xray {
@@ -64,14 +65,66 @@ HeatMap heat_from(const ModelCard& card, const Prediction& prediction) {
   return heat;
 }
 
+/// Cells of a heat map over the whole film, in each direction.
+constexpr int kHeatCells = 32;
+
+/// The heat of what the network saw (`frame` of the film) laid back on the whole film,
+/// linearly interpolated, and kept where there is lung: the network's cells are
+/// coarser than the lungs' outline.
+HeatMap heat_in_lungs(const HeatMap& seen, const Frame& frame, const LungField& field) {
+  HeatMap heat{kHeatCells, kHeatCells, {}};
+  const auto lung_share = [&](int cell_x, int cell_y) {
+    double sum = 0;
+    int count = 0;
+    for (int y = cell_y * field.height / kHeatCells; y < (cell_y + 1) * field.height / kHeatCells; ++y)
+      for (int x = cell_x * field.width / kHeatCells; x < (cell_x + 1) * field.width / kHeatCells;
+           ++x, ++count)
+        sum += static_cast<double>(field.probability[static_cast<std::size_t>(y * field.width + x)]);
+    return count == 0 ? 0.0 : sum / count;
+  };
+  const auto seen_at = [&](int x, int y) {
+    x = std::clamp(x, 0, seen.width - 1);
+    y = std::clamp(y, 0, seen.height - 1);
+    return static_cast<double>(seen.values[static_cast<std::size_t>(y * seen.width + x)]);
+  };
+  for (int y = 0; y < kHeatCells; ++y) {
+    for (int x = 0; x < kHeatCells; ++x) {
+      // Centre of the cell: film -> frame -> the network's grid.
+      const double across = ((x + 0.5) * kFilmSide / kHeatCells - frame.x) / frame.width;
+      const double down = ((y + 0.5) * kFilmSide / kHeatCells - frame.y) / frame.height;
+      if (across < 0 || across > 1 || down < 0 || down > 1) {
+        heat.values.push_back(0);
+        continue;
+      }
+      const double sx = across * seen.width - 0.5;
+      const double sy = down * seen.height - 0.5;
+      const int x0 = static_cast<int>(std::floor(sx));
+      const int y0 = static_cast<int>(std::floor(sy));
+      const double value =
+          std::lerp(std::lerp(seen_at(x0, y0), seen_at(x0 + 1, y0), sx - x0),
+                    std::lerp(seen_at(x0, y0 + 1), seen_at(x0 + 1, y0 + 1), sx - x0), sy - y0);
+      heat.values.push_back(static_cast<float>(value * lung_share(x, y)));
+    }
+  }
+  return heat;
+}
+
 }  // namespace
 
 double pneumonia_probability(const ModelCard& card, std::span<const float> logits) {
   return sigmoid(pneumonia_log_odds(card, logits));
 }
 
-Diagnoser::Diagnoser(ModelCard card, std::unique_ptr<Backend> backend, DecodeLimits limits)
-    : card_(std::move(card)), preprocessor_(card_.input), backend_(std::move(backend)), limits_(limits) {}
+Diagnoser::Diagnoser(ModelCard card, std::unique_ptr<Backend> backend, DecodeLimits limits,
+                     std::unique_ptr<LungFinder> lungs)
+    : card_(std::move(card)),
+      preprocessor_(card_.input),
+      backend_(std::move(backend)),
+      lungs_(std::move(lungs)),
+      limits_(limits) {
+  if ((card_.input.framing == Framing::kLungs) != (lungs_ != nullptr))
+    throw std::invalid_argument("Diagnoser: the card's framing and the lung finder do not belong together");
+}
 
 Result<Finding> Diagnoser::diagnose(std::span<const std::byte> bytes) const {
   Stopwatch stopwatch;
@@ -91,12 +144,27 @@ Result<Finding> Diagnoser::diagnose(const Image& image) const {
   Stopwatch total;
   Stopwatch stopwatch;
   std::vector<float> input(preprocessor_.input_size());
-  if (auto prepared = preprocessor_(image, input); !prepared) return prepared.error();
-  finding.timing.preprocess = stopwatch.lap();
+  LungField field;
+  Frame frame;
+  if (lungs_) {
+    const auto film = standard_film(image);
+    if (!film) return film.error();
+    finding.timing.preprocess = stopwatch.lap();
+    auto found = lungs_->find(*film);
+    if (!found) return found.error();
+    field = std::move(*found);
+    finding.timing.infer = stopwatch.lap();
+    const auto cropped = preprocessor_(*film, field, input);
+    if (!cropped) return cropped.error();
+    frame = *cropped;
+  } else if (auto prepared = preprocessor_(image, input); !prepared) {
+    return prepared.error();
+  }
+  finding.timing.preprocess += stopwatch.lap();
 
   const auto predictions = backend_->infer(input, 1);
   if (!predictions) return predictions.error();
-  finding.timing.infer = stopwatch.lap();
+  finding.timing.infer += stopwatch.lap();
 
   const Prediction& prediction = predictions->front();
   const auto& logits = prediction.logits;
@@ -112,7 +180,10 @@ Result<Finding> Diagnoser::diagnose(const Image& image) const {
         100 * sigmoid(static_cast<double>(logits[1] - logits[2]) / card_.calibration.temperature);
     finding.viral = 100 - finding.bacterial;
   }
-  if (!prediction.maps.empty()) finding.heat = heat_from(card_, prediction);
+  if (!prediction.maps.empty()) {
+    finding.heat = heat_from(card_, prediction);
+    if (lungs_) finding.heat = heat_in_lungs(finding.heat, frame, field);
+  }
   finding.model = card_.id();
   finding.width = image.source_width();
   finding.height = image.source_height();
@@ -126,7 +197,13 @@ Result<std::unique_ptr<Diagnoser>> make_diagnoser(const std::filesystem::path& p
   if (!loaded) return loaded.error();
   auto backend = make_openvino_backend(*loaded, options);
   if (!backend) return backend.error();
-  return std::make_unique<Diagnoser>(std::move(loaded->card), std::move(*backend), limits);
+  std::unique_ptr<LungFinder> finder;
+  if (loaded->card.lungs) {
+    auto made = make_lung_finder(loaded->directory, *loaded->card.lungs, options);
+    if (!made) return made.error();
+    finder = std::move(*made);
+  }
+  return std::make_unique<Diagnoser>(std::move(loaded->card), std::move(*backend), limits, std::move(finder));
 }
 
 }  // namespace xray

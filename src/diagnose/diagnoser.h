@@ -8,6 +8,7 @@
 #include "diagnose/finding.h"
 #include "image/decode.h"
 #include "infer/backend.h"
+#include "infer/lung_finder.h"
 #include "model/card.h"
 #include "preprocess/preprocess.h"
 
@@ -17,12 +18,14 @@ namespace xray {
 /// Immutable after construction; diagnose() may be called from many threads.
 class Diagnoser {
  public:
-  Diagnoser(ModelCard card, std::unique_ptr<Backend> backend, DecodeLimits limits = {});
+  /// `lungs` is there where the card's input is framed by lungs; std::invalid_argument else.
+  Diagnoser(ModelCard card, std::unique_ptr<Backend> backend, DecodeLimits limits = {},
+            std::unique_ptr<LungFinder> lungs = nullptr);
 
   const ModelCard& card() const { return card_; }
   const DecodeLimits& limits() const { return limits_; }
 
-  /// Failures are those of decode_image, Preprocessor and Backend.
+  /// Failures are those of decode_image, Preprocessor, LungFinder and Backend.
   Result<Finding> diagnose(std::span<const std::byte> bytes) const;
 
   /// The second half, for pictures that are decoded already.
@@ -32,6 +35,7 @@ class Diagnoser {
   ModelCard card_;
   Preprocessor preprocessor_;
   std::unique_ptr<Backend> backend_;
+  std::unique_ptr<LungFinder> lungs_;
   DecodeLimits limits_;
 };
 

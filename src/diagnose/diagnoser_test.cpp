@@ -185,6 +185,64 @@ TEST(Diagnoser, NeverMakesAFindingOfANetworkThatAnswersNaN) {
   EXPECT_EQ(finding.error().code, ErrorCode::kInternal);
 }
 
+/// Finds the lungs of the phantom that it was made for.
+class PhantomLungs final : public LungFinder {
+ public:
+  explicit PhantomLungs(bool present) : present_(present) {}
+  Result<LungField> find(const Image&) override {
+    constexpr int kGrid = 64;
+    const Plane mask = resize(test::make_phantom_lungs(), kGrid, kGrid);
+    LungField field{kGrid, kGrid, mask.values};
+    for (float& value : field.probability) value = present_ ? value / 255 : 0;
+    return field;
+  }
+
+ private:
+  bool present_;
+};
+
+ModelCard lung_card() {
+  ModelCard card = two_class_card();
+  card.input.framing = Framing::kLungs;
+  card.lungs = LungModel{};
+  return card;
+}
+
+TEST(Diagnoser, KeepsTheHeatWhereTheLungsAre) {
+  // Evidence everywhere, a little more at the left.
+  const Prediction prediction{
+      .logits = {0, 2}, .maps = {0, 0, 0, 0, 6, 5, 6, 5}, .map_width = 2, .map_height = 2};
+  const Diagnoser diagnoser(lung_card(), std::make_unique<FixedBackend>(prediction), {},
+                            std::make_unique<PhantomLungs>(true));
+  const auto finding = diagnoser.diagnose(test::make_phantom());
+  ASSERT_TRUE(finding) << finding.error().message;
+  const HeatMap& heat = finding->heat;
+  const Plane mask = resize(test::make_phantom_lungs(), heat.width, heat.height);
+  double inside = 0;
+  double all = 0;
+  for (std::size_t i = 0; i < heat.values.size(); ++i) {
+    all += static_cast<double>(heat.values[i]);
+    inside += static_cast<double>(heat.values[i] * mask.values[i] / 255);
+  }
+  ASSERT_GT(all, 0);
+  EXPECT_GT(inside / all, 0.8);
+}
+
+TEST(Diagnoser, RefusesAPictureWithoutLungs) {
+  const Diagnoser diagnoser(lung_card(), std::make_unique<FixedBackend>(Prediction{.logits = {0, 2}}), {},
+                            std::make_unique<PhantomLungs>(false));
+  const auto finding = diagnoser.diagnose(test::make_phantom());
+  ASSERT_FALSE(finding);
+  EXPECT_EQ(finding.error().code, ErrorCode::kUnusable);
+}
+
+TEST(Diagnoser, NeedsALungFinderExactlyWhereTheCardFramesByLungs) {
+  EXPECT_THROW(Diagnoser(lung_card(), std::make_unique<FixedBackend>(Prediction{})), std::invalid_argument);
+  EXPECT_THROW(Diagnoser(two_class_card(), std::make_unique<FixedBackend>(Prediction{}), {},
+                         std::make_unique<PhantomLungs>(true)),
+               std::invalid_argument);
+}
+
 TEST(Diagnoser, RefusesBytesThatAreNoPicture) {
   const Diagnoser diagnoser(two_class_card(),
                             std::make_unique<FixedBackend>(Prediction{.logits = {0.0F, 1.0F}}));

@@ -2,10 +2,12 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "common/result.h"
+#include "model/lungs.h"
 #include "preprocess/preprocess.h"
 
 namespace xray {
@@ -31,6 +33,7 @@ struct ModelCard {
   std::string network_file = "network.onnx";
   std::string network_sha256;
   InputSpec input;
+  std::optional<LungModel> lungs;  ///< there where input.framing is kLungs
   std::vector<std::string>
       classes;  ///< in the order of the logits: "normal", then "pneumonia" or "bacterial", "viral"
   Calibration calibration;
@@ -55,13 +58,13 @@ struct ModelPackage {
   std::filesystem::path network_path() const { return directory / card.network_file; }
 };
 
-/// Reads and checks the card and the network's SHA-256. kNotFound, kBadModel.
+/// Reads and checks the card and the SHA-256 of each network. kNotFound, kBadModel.
 Result<ModelPackage> load_package(const std::filesystem::path& directory);
 
-/// Writes the network and then the card (with the network's SHA-256) into
-/// `directory`, each atomically; the directory is made. kIo; kBadModel for a
-/// card that could not be read back.
+/// Writes the networks and then the card (with their SHA-256) into `directory`, each
+/// atomically; the directory is made. `lung_network_bytes` are those of card.lungs
+/// and empty where there is none. kIo; kBadModel for a card that could not be read back.
 Result<Done> write_package(const std::filesystem::path& directory, ModelCard card,
-                           std::string_view network_bytes);
+                           std::string_view network_bytes, std::string_view lung_network_bytes = {});
 
 }  // namespace xray

@@ -70,6 +70,45 @@ TEST(ModelCard, RefusesAnAboutThatHidesATypedField) {
   EXPECT_THROW(to_json(card), std::invalid_argument);
 }
 
+ModelCard lung_card() {
+  ModelCard card = example_card();
+  card.input.framing = Framing::kLungs;
+  card.input.margin = 0.08;
+  card.input.tone = Tone::kEqualise;
+  card.lungs = LungModel{.network_sha256 = std::string(64, 'b'),
+                         .input = {.width = 64, .height = 48},
+                         .about = {{"quality", {{"dice", 0.96}}}}};
+  return card;
+}
+
+TEST(ModelCard, CarriesTheLungNetwork) {
+  const ModelCard card = lung_card();
+  const auto back = card_from_json(Json::parse(to_json(card).dump()));
+  ASSERT_TRUE(back.ok()) << back.error().message;
+  EXPECT_EQ(back->input.framing, Framing::kLungs);
+  EXPECT_EQ(back->input.margin, 0.08);
+  EXPECT_EQ(back->input.tone, Tone::kEqualise);
+  ASSERT_TRUE(back->lungs.has_value());
+  EXPECT_EQ(back->lungs->network_file, "lungs.onnx");
+  EXPECT_EQ(back->lungs->network_sha256, std::string(64, 'b'));
+  EXPECT_EQ(back->lungs->input.height, 48);
+  EXPECT_EQ(back->lungs->about, card.lungs->about);
+}
+
+TEST(ModelCard, RefusesLungsWithoutTheirFramingAndTheReverse) {
+  Json without = to_json(lung_card());
+  without.erase("lungs");
+  EXPECT_EQ(card_from_json(without).error().code, ErrorCode::kBadModel);
+  Json unframed = to_json(lung_card());
+  unframed["input"].erase("framing");
+  unframed["input"].erase("margin");
+  unframed["input"].erase("tone");
+  EXPECT_EQ(card_from_json(unframed).error().code, ErrorCode::kBadModel);
+  Json outside = to_json(lung_card());
+  outside["lungs"]["network"]["file"] = "../lungs.onnx";
+  EXPECT_THAT(card_from_json(outside).error().message, HasSubstr("lungs.network.file"));
+}
+
 /// A field spoiled, and how the refusal names it.
 struct Spoiled {
   const char* name;

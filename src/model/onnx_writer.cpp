@@ -25,6 +25,13 @@ void add_int(onnx::NodeProto& node, const char* name, std::int64_t value) {
   attribute.set_i(value);
 }
 
+void add_text(onnx::NodeProto& node, const char* name, const char* value) {
+  onnx::AttributeProto& attribute = *node.add_attribute();
+  attribute.set_name(name);
+  attribute.set_type(onnx::AttributeProto::STRING);
+  attribute.set_s(value);
+}
+
 }  // namespace
 
 struct OnnxWriter::State {
@@ -116,6 +123,24 @@ std::string OnnxWriter::max_pool(const std::string& x, int kernel, int stride) {
   onnx::NodeProto& node = state_->node("MaxPool", {x});
   add_ints(node, "kernel_shape", {kernel, kernel});
   add_ints(node, "strides", {stride, stride});
+  return node.output(0);
+}
+
+std::string OnnxWriter::upsample_nearest(const std::string& x, int factor) {
+  const std::array<float, 4> scales{1, 1, static_cast<float>(factor), static_cast<float>(factor)};
+  const std::string scales_name = state_->tensor({4}, scales);
+  // The second input, a region of interest, is for another mode.
+  onnx::NodeProto& node = state_->node("Resize", {x, "", scales_name});
+  add_text(node, "mode", "nearest");
+  add_text(node, "coordinate_transformation_mode", "asymmetric");
+  add_text(node, "nearest_mode", "floor");
+  return node.output(0);
+}
+
+std::string OnnxWriter::depth_to_space(const std::string& x, int factor) {
+  onnx::NodeProto& node = state_->node("DepthToSpace", {x});
+  add_int(node, "blocksize", factor);
+  add_text(node, "mode", "CRD");
   return node.output(0);
 }
 

@@ -37,6 +37,11 @@ class OnnxWriter {
   std::string clip(const std::string& x, float low, float high);
   std::string add(const std::string& a, const std::string& b);
   std::string max_pool(const std::string& x, int kernel, int stride);
+  /// N x C x H x W -> N x C x (factor * H) x (factor * W), each value repeated.
+  std::string upsample_nearest(const std::string& x, int factor);
+  /// N x (C * factor^2) x H x W -> N x C x (factor * H) x (factor * W), as
+  /// PyTorch's pixel_shuffle orders the channels (ONNX: mode CRD).
+  std::string depth_to_space(const std::string& x, int factor);
   /// N x C x H x W -> N x C x 1 x 1.
   std::string global_average_pool(const std::string& x);
   /// N x C x ... -> N x (C * ...).

@@ -3,13 +3,13 @@
 
 #include "common/file.h"
 #include "model/card.h"
+#include "model/field_reader.h"
 
 namespace xray {
 namespace {
 
 constexpr const char* kCardFile = "card.json";
 constexpr std::uint64_t kMaxCardBytes = 256U << 10U;
-constexpr std::uint64_t kMaxNetworkBytes = 2ULL << 30U;
 
 }  // namespace
 
@@ -26,19 +26,19 @@ Result<ModelPackage> load_package(const std::filesystem::path& directory) {
   if (!card) return card.error();
 
   ModelPackage package{directory, std::move(*card)};
-  const auto network = read_file(package.network_path(), kMaxNetworkBytes);
-  if (!network)
-    return with_context({ErrorCode::kBadModel, network.error().message}, package.card.network_file);
-  if (sha256_hex(*network) != package.card.network_sha256)
-    return Error{
-        ErrorCode::kBadModel,
-        package.card.network_file + ": is not the network this card was written for (SHA-256 differs)"};
+  if (auto checked = check_network_file(package.network_path(), package.card.network_sha256); !checked)
+    return checked.error();
+  if (const auto& lungs = package.card.lungs; lungs) {
+    if (auto checked = check_network_file(directory / lungs->network_file, lungs->network_sha256); !checked)
+      return checked.error();
+  }
   return package;
 }
 
 Result<Done> write_package(const std::filesystem::path& directory, ModelCard card,
-                           std::string_view network_bytes) {
+                           std::string_view network_bytes, std::string_view lung_network_bytes) {
   card.network_sha256 = sha256_hex(std::as_bytes(std::span(network_bytes)));
+  if (card.lungs) card.lungs->network_sha256 = sha256_hex(std::as_bytes(std::span(lung_network_bytes)));
   const auto json = to_json(card);
   if (const auto readable = card_from_json(json); !readable) return readable.error();
 
@@ -47,6 +47,10 @@ Result<Done> write_package(const std::filesystem::path& directory, ModelCard car
   if (failure) return Error{ErrorCode::kIo, "cannot be made: " + failure.message()};
   if (auto written = write_file(directory / card.network_file, network_bytes); !written)
     return with_context(written.error(), card.network_file);
+  if (card.lungs) {
+    if (auto written = write_file(directory / card.lungs->network_file, lung_network_bytes); !written)
+      return with_context(written.error(), card.lungs->network_file);
+  }
   if (auto written = write_file(directory / kCardFile, json.dump(2) + "\n"); !written)
     return with_context(written.error(), kCardFile);
   return Done{};

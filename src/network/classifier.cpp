@@ -2,12 +2,12 @@
 
 #include <torch/torch.h>
 
-#include <array>
-#include <cmath>
+#include <algorithm>
 #include <utility>
 #include <vector>
 
 #include "model/onnx_writer.h"
+#include "network/conv_unit.h"
 #include "network/safetensors.h"
 
 namespace xray {
@@ -15,127 +15,12 @@ namespace {
 
 using torch::Tensor;
 
-/// Both families were trained with it; Keras' default as well.
-constexpr double kBatchNormEpsilon = 1e-3;
-/// Share of the newest batch in the running statistics: a few hundred steps make
-/// an epoch here, so they forget ImageNet within the first one.
-constexpr double kBatchNormMomentum = 0.05;
 /// Pictures normalised to unit variance are twice as bright as ImageNet's under (x - 127) / 128.
 constexpr double kStemScale = 0.5;
-
-/// Padding of TensorFlow's "SAME": what is odd goes to the bottom and the right.
-std::array<int, 2> same_padding(std::int64_t size, int kernel, int stride) {
-  const std::int64_t out = (size + stride - 1) / stride;
-  const int total = static_cast<int>(std::max<std::int64_t>((out - 1) * stride + kernel - size, 0));
-  return {total / 2, total - total / 2};
-}
 
 Tensor from_array(const WeightArray& array) {
   return torch::tensor(array.values).reshape(array.shape);
 }
-
-std::vector<float> to_vector(const Tensor& tensor) {
-  const Tensor flat = tensor.detach().to(torch::kCPU, torch::kFloat).contiguous().flatten();
-  const float* data = flat.const_data_ptr<float>();
-  return {data, data + flat.numel()};
-}
-
-/// One channel lies in memory the same way in both formats; strides alone can say
-/// that channels come last, and everything after the first layer follows them. The
-/// CPU's kernels for depthwise convolutions are several times faster that way.
-Tensor channels_last(const Tensor& gray) {
-  const Tensor x = gray.contiguous();
-  return x.as_strided(x.sizes(), {x.size(2) * x.size(3), 1, x.size(3), 1});
-}
-
-/// Convolution, batch norm and, unless linear, ReLU6.
-class ConvUnitImpl : public torch::nn::Module {
- public:
-  ConvUnitImpl(int in, int out, int kernel, int stride, int groups, bool linear)
-      : kernel_(kernel), stride_(stride), groups_(groups), linear_(linear) {
-    weight_ = register_parameter("weight", torch::empty({out, in / groups, kernel, kernel}));
-    torch::nn::init::kaiming_normal_(weight_, 0.0, torch::kFanOut, torch::kReLU);
-    norm_ = register_module(
-        "norm", torch::nn::BatchNorm2d(
-                    torch::nn::BatchNorm2dOptions(out).eps(kBatchNormEpsilon).momentum(kBatchNormMomentum)));
-  }
-
-  Tensor forward(const Tensor& x) {
-    const Tensor y = norm_->forward(convolve(x));
-    return linear_ ? y : torch::hardtanh(y, 0.0, 6.0);
-  }
-
-  /// The batch norm that does to this layer's output on `x` what it does now, with
-  /// the statistics of that output as its own; returns the output.
-  Tensor restart(const Tensor& x) {
-    const Tensor raw = convolve(x);
-    const auto [variance, mean] = torch::var_mean(raw, {0, 2, 3}, false);
-    const Tensor gain = torch::sqrt(variance + kBatchNormEpsilon);
-    const Tensor shift = norm_->bias - norm_->running_mean * norm_->weight /
-                                           torch::sqrt(norm_->running_var + kBatchNormEpsilon);
-    const Tensor scale = norm_->weight / torch::sqrt(norm_->running_var + kBatchNormEpsilon);
-    const Tensor y = raw * scale.view({1, -1, 1, 1}) + shift.view({1, -1, 1, 1});
-    norm_->weight.set_data(scale * gain);
-    norm_->bias.set_data(shift + scale * mean);
-    norm_->running_mean.copy_(mean);
-    norm_->running_var.copy_(variance);
-    return linear_ ? y : torch::hardtanh(y, 0.0, 6.0);
-  }
-
-  void set_weight(const Tensor& weight) {
-    TORCH_CHECK(weight.sizes() == weight_.sizes(), "weights of another shape");
-    weight_.set_data(weight.clone());
-  }
-  void set_norm(const Tensor& gain, const Tensor& bias, const Tensor& mean, const Tensor& variance) {
-    norm_->weight.set_data(gain.clone());
-    norm_->bias.set_data(bias.clone());
-    norm_->running_mean.copy_(mean);
-    norm_->running_var.copy_(variance);
-  }
-  /// A folded bias as a batch norm that otherwise does nothing.
-  void set_bias(const Tensor& bias) {
-    const Tensor ones = torch::ones_like(bias);
-    set_norm(ones * std::sqrt(1 + kBatchNormEpsilon), bias, torch::zeros_like(bias), ones);
-  }
-
-  /// Appends the folded layer; height and width become those of its output.
-  std::string write(OnnxWriter& onnx, const std::string& x, int& height, int& width) {
-    const Tensor scale = norm_->weight / torch::sqrt(norm_->running_var + kBatchNormEpsilon);
-    const std::vector<float> weights = to_vector(weight_ * scale.view({-1, 1, 1, 1}));
-    const std::vector<float> bias = to_vector(norm_->bias - norm_->running_mean * scale);
-    const auto vertical = same_padding(height, kernel_, stride_);
-    const auto horizontal = same_padding(width, kernel_, stride_);
-    const std::string y = onnx.conv(x, {.in = static_cast<int>(weight_.size(1)) * groups_,
-                                        .out = static_cast<int>(weight_.size(0)),
-                                        .kernel = kernel_,
-                                        .stride = stride_,
-                                        .groups = groups_,
-                                        .pads = {vertical[0], horizontal[0], vertical[1], horizontal[1]},
-                                        .weights = weights,
-                                        .bias = bias});
-    height = (height + stride_ - 1) / stride_;
-    width = (width + stride_ - 1) / stride_;
-    return linear_ ? y : onnx.clip(y, 0.0F, 6.0F);
-  }
-
- private:
-  Tensor convolve(const Tensor& x) {
-    const auto vertical = same_padding(x.size(2), kernel_, stride_);
-    const auto horizontal = same_padding(x.size(3), kernel_, stride_);
-    if (vertical[0] == vertical[1] && horizontal[0] == horizontal[1])
-      return torch::conv2d(x, weight_, {}, stride_, at::IntArrayRef{vertical[0], horizontal[0]}, 1, groups_);
-    const Tensor padded = torch::constant_pad_nd(x, {horizontal[0], horizontal[1], vertical[0], vertical[1]});
-    return torch::conv2d(padded, weight_, {}, stride_, at::IntArrayRef{0, 0}, 1, groups_);
-  }
-
-  int kernel_;
-  int stride_;
-  int groups_;
-  bool linear_;
-  Tensor weight_;
-  torch::nn::BatchNorm2d norm_ = nullptr;
-};
-TORCH_MODULE(ConvUnit);
 
 class BlockImpl : public torch::nn::Module {
  public:
@@ -158,9 +43,11 @@ class BlockImpl : public torch::nn::Module {
     return x + y;
   }
 
-  Tensor restart(const Tensor& x) {
-    Tensor y = expand_ ? expand_->restart(x) : x;
-    y = project_->restart(depthwise_->restart(y));
+  /// All layers in the order of the data by `pass`(layer, its input).
+  template <typename Pass>
+  Tensor walk(const Tensor& x, const Pass& pass) {
+    Tensor y = x;
+    for (ConvUnit& unit : units()) y = pass(unit, y);
     return shortcut_ ? x + y : y;
   }
 
@@ -190,7 +77,9 @@ TORCH_MODULE(Block);
 class MobileClassifier final : public Classifier {
  public:
   MobileClassifier(const Architecture& net, const NetworkOptions& options)
-      : name_(net.name), dropout_(options.dropout < 0 ? net.dropout : options.dropout) {
+      : name_(net.name),
+        dropout_(options.dropout < 0 ? net.dropout : options.dropout),
+        frozen_(std::min(static_cast<std::size_t>(options.frozen), net.blocks.size())) {
     stem_ = register_module("stem", ConvUnit(1, net.stem, 3, 2, 1, false));
     for (std::size_t i = 0; i < net.blocks.size(); ++i) {
       const double drop = options.drop_path * static_cast<double>(i) / static_cast<double>(net.blocks.size());
@@ -204,8 +93,21 @@ class MobileClassifier final : public Classifier {
   }
 
   Tensor forward(Tensor x) override {
-    x = stem_->forward(channels_last(x));
-    for (Block& block : blocks_) x = block->forward(x);
+    x = channels_last(x);
+    std::size_t first = 0;
+    if (frozen_ > 0) {
+      // What is frozen keeps its statistics too, and needs no memory for a way back.
+      torch::NoGradGuard no_grad;
+      stem_->eval();
+      x = stem_->forward(x);
+      for (; first < frozen_; ++first) {
+        blocks_[first]->eval();
+        x = blocks_[first]->forward(x);
+      }
+    } else {
+      x = stem_->forward(x);
+    }
+    for (; first < blocks_.size(); ++first) x = blocks_[first]->forward(x);
     x = head_->forward(x).mean({2, 3});
     return classifier_->forward(torch::dropout(x, dropout_, is_training()));
   }
@@ -246,16 +148,26 @@ class MobileClassifier final : public Classifier {
     return Done{};
   }
 
-  void restart_batch_norm(const Tensor& batch) override {
-    if (!folded_) return;
+  void meet_pictures(const Tensor& batch) override {
     torch::NoGradGuard no_grad;
-    Tensor x = stem_->restart(channels_last(batch));
-    for (Block& block : blocks_) x = block->restart(x);
-    head_->restart(x);
-    folded_ = false;
+    if (folded_) {
+      walk(channels_last(batch), blocks_.size(),
+           [](ConvUnit& unit, const Tensor& x) { return unit->restart(x); });
+      folded_ = false;
+    }
+    if (frozen_ > 0)
+      walk(channels_last(batch), frozen_, [](ConvUnit& unit, const Tensor& x) { return unit->adapt(x); });
   }
 
  private:
+  /// Stem, the first blocks and, after all of them, the head by `pass`(layer, its input).
+  template <typename Pass>
+  void walk(Tensor x, std::size_t blocks, const Pass& pass) {
+    x = pass(stem_, x);
+    for (std::size_t i = 0; i < blocks; ++i) x = blocks_[i]->walk(x, pass);
+    if (blocks == blocks_.size()) pass(head_, x);
+  }
+
   /// Colour filters see a gray picture as three equal channels.
   static Tensor gray_stem(const Tensor& rgb) { return rgb.sum(1, true) * kStemScale; }
 
@@ -296,6 +208,7 @@ class MobileClassifier final : public Classifier {
 
   std::string name_;
   double dropout_;
+  std::size_t frozen_;
   bool folded_ = false;
   ConvUnit stem_ = nullptr;
   std::vector<Block> blocks_;
@@ -352,7 +265,7 @@ class PlainClassifier final : public Classifier {
   Result<Done> load_pretrained(const std::filesystem::path&) override {
     return Error{ErrorCode::kInvalidArgument, name_ + " starts from random weights"};
   }
-  void restart_batch_norm(const Tensor&) override {}
+  void meet_pictures(const Tensor&) override {}
 
  private:
   static std::string write(OnnxWriter& onnx, const std::string& x, const torch::nn::Linear& layer) {

@@ -28,16 +28,17 @@ class Classifier : public torch::nn::Module {
   /// to start from, kDamaged where the file is of another network.
   virtual Result<Done> load_pretrained(const std::filesystem::path& safetensors) = 0;
 
-  /// Weights published with batch norm folded away need one batch (N x 1 x H x W)
-  /// of real input to restart it: each layer's mean and variance on the batch
-  /// become its statistics, gain and bias such that the function stays the same.
-  /// Does nothing to a network that came with its batch norm.
-  virtual void restart_batch_norm(const torch::Tensor& batch) = 0;
+  /// Fits published weights to pictures of another kind by one batch (N x 1 x H x W):
+  /// batch norm that came folded away starts again (each layer's mean and variance on
+  /// the batch become its statistics, gain and bias such that the function stays the
+  /// same), and the statistics of frozen layers become those of the batch.
+  virtual void meet_pictures(const torch::Tensor& batch) = 0;
 };
 
 struct NetworkOptions {
   int classes = 3;
   double dropout = -1;   ///< before the classifier; negative: the architecture's own
+  int frozen = 0;        ///< blocks from the front, the stem with them, that are not trained; 0: none
   double drop_path = 0;  ///< chance to skip the last residual block, rising linearly from 0 (Huang 2016)
   int height = 224;      ///< of the input; only the plain CNN's size depends on it
   int width = 224;

@@ -74,14 +74,14 @@ TEST(Classifier, RestartedBatchNormLeavesTheFunctionAsItWas) {
   network->eval();
   const torch::Tensor batch = torch::randn({16, 1, 64, 64});
   const torch::Tensor before = network->forward(batch);
-  network->restart_batch_norm(batch);
+  network->meet_pictures(batch);
   EXPECT_TRUE(torch::allclose(network->forward(batch), before, 1e-3, 1e-4));
   // And on the batch itself the statistics of training are those of evaluation, but for dropout.
   const auto dropped =
       make_classifier(*find_architecture("mobilenet-v2"), {.dropout = 0, .height = 64, .width = 64});
   torch::manual_seed(1);
   ASSERT_TRUE(dropped->load_pretrained(dir / "w.safetensors"));
-  dropped->restart_batch_norm(batch);
+  dropped->meet_pictures(batch);
   dropped->eval();
   const torch::Tensor evaluated = dropped->forward(batch);
   dropped->train();

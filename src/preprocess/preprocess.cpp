@@ -6,6 +6,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "preprocess/lung_field.h"
+
 namespace xray {
 namespace {
 
@@ -29,10 +31,10 @@ struct Filter {
   std::vector<float> weights;  ///< output sample by output sample, `taps` each
 };
 
-/// A triangle of half-width max(1, reduction), cut where the line ends. The line
-/// has `samples` samples and is `length` long, which may end inside the last
-/// one. The weights of each output sample add up to `sum`.
-Filter make_filter(int samples, double length, int out_samples, double sum) {
+/// A triangle of half-width max(1, reduction), cut where the line of `samples`
+/// ends. What is resized begins at `start` and is `length` long, which may end inside
+/// a sample. The weights of each output sample add up to `sum`.
+Filter make_filter(int samples, double start, double length, int out_samples, double sum) {
   const double reduction = length / out_samples;
   const double half_width = std::max(reduction, 1.0);
   Filter filter;
@@ -41,7 +43,7 @@ Filter make_filter(int samples, double length, int out_samples, double sum) {
   filter.weights.reserve(static_cast<std::size_t>(out_samples) * static_cast<std::size_t>(filter.taps));
   std::vector<double> triangle(static_cast<std::size_t>(filter.taps));
   for (int i = 0; i < out_samples; ++i) {
-    const double center = (i + 0.5) * reduction;
+    const double center = start + (i + 0.5) * reduction;
     const int first =
         std::clamp(static_cast<int>(std::floor(center - half_width + 0.5)), 0, samples - filter.taps);
     double total = 0;
@@ -78,15 +80,14 @@ void filter_row(const Filter& filter, const float* row, float* out) {
 
 /// Columns first, whole rows at a time: that pass touches every source pixel, in the order in which they lie.
 template <typename Pixel>
-void filter_picture(const Filter& columns, const Filter& rows, const Pixel* pixels, int stride, int width,
-                    Plane& plane) {
+void filter_picture(const Filter& columns, const Filter& rows, const Pixel* pixels, int width, Plane& plane) {
   std::vector<float> sums(static_cast<std::size_t>(width));
   const float* weight = columns.weights.data();
   float* out = plane.values.data();
   for (const int first : columns.first) {
     std::fill(sums.begin(), sums.end(), 0.0F);
-    const Pixel* row = pixels + static_cast<std::ptrdiff_t>(first) * stride;
-    for (int tap = 0; tap < columns.taps; ++tap, row += stride) {
+    const Pixel* row = pixels + static_cast<std::ptrdiff_t>(first) * width;
+    for (int tap = 0; tap < columns.taps; ++tap, row += width) {
       add_row(row, *weight++, sums.data(), width);
     }
     filter_row(rows, sums.data(), out);
@@ -110,34 +111,46 @@ double sum_of(std::span<const float> values, const Term& term) {
   return total;
 }
 
+/// The whole picture resized, refused where there is nothing to see on it.
+Result<Plane> usable_plane(const Image& image, int width, int height) {
+  if (image.width() < kSmallestSide || image.height() < kSmallestSide) {
+    return Error{ErrorCode::kUnusable,
+                 "the picture is too small to be judged: " + std::to_string(image.width()) + " x " +
+                     std::to_string(image.height()) + " pixels"};
+  }
+  Plane plane = resize(image, width, height);
+  const auto [darkest, brightest] = std::minmax_element(plane.values.begin(), plane.values.end());
+  if (*brightest - *darkest < kFlatRange) {
+    return Error{ErrorCode::kUnusable, "the picture is one flat gray; there is nothing to be judged"};
+  }
+  return plane;
+}
+
 }  // namespace
 
-Plane resize(const Image& image, Region region, int width, int height) {
-  const bool inside = region.x >= 0 && region.y >= 0 && region.width >= 1 && region.height >= 1 &&
-                      region.width <= image.width() - region.x && region.height <= image.height() - region.y;
+Plane resize(const Image& image, const Frame& frame, int width, int height) {
+  const bool inside = frame.x >= 0 && frame.y >= 0 && frame.width > 0 && frame.height > 0 &&
+                      frame.x + frame.width <= image.width() && frame.y + frame.height <= image.height();
   if (!inside || width < 1 || height < 1) {
-    throw std::invalid_argument("resize: the region is not inside the picture, or the size is below 1");
+    throw std::invalid_argument("resize: the frame is not inside the picture, or the size is below 1");
   }
   const double levels = image.bits() == 8 ? 1.0 : 1.0 / 257;
-  const double covered_width = image.source_width() * image.scale() - region.x;
-  const double covered_height = image.source_height() * image.scale() - region.y;
-  const Filter rows = make_filter(region.width, std::min<double>(region.width, covered_width), width, 1.0);
-  const Filter columns =
-      make_filter(region.height, std::min<double>(region.height, covered_height), height, levels);
+  const Filter rows = make_filter(image.width(), frame.x, frame.width, width, 1.0);
+  const Filter columns = make_filter(image.height(), frame.y, frame.height, height, levels);
 
   Plane plane{width, height, {}};
   plane.values.resize(static_cast<std::size_t>(width) * static_cast<std::size_t>(height));
-  const std::ptrdiff_t start = static_cast<std::ptrdiff_t>(region.y) * image.width() + region.x;
   if (image.bits() == 8) {
-    filter_picture(columns, rows, image.pixels8().data() + start, image.width(), region.width, plane);
+    filter_picture(columns, rows, image.pixels8().data(), image.width(), plane);
   } else {
-    filter_picture(columns, rows, image.pixels16().data() + start, image.width(), region.width, plane);
+    filter_picture(columns, rows, image.pixels16().data(), image.width(), plane);
   }
   return plane;
 }
 
 Plane resize(const Image& image, int width, int height) {
-  return resize(image, {0, 0, image.width(), image.height()}, width, height);
+  return resize(image, {0, 0, image.source_width() * image.scale(), image.source_height() * image.scale()},
+                width, height);
 }
 
 Image to_image(const Plane& plane) {
@@ -148,8 +161,14 @@ Image to_image(const Plane& plane) {
   return {plane.width, plane.height, std::move(pixels)};
 }
 
+Result<Image> standard_film(const Image& image) {
+  const Result<Plane> plane = usable_plane(image, kFilmSide, kFilmSide);
+  if (!plane) return plane.error();
+  return to_image(*plane);
+}
+
 Preprocessor::Preprocessor(InputSpec spec) : spec_(spec) {
-  if (spec.width < 1 || spec.height < 1 || !(spec.scale > 0)) {
+  if (spec.width < 1 || spec.height < 1 || !(spec.scale > 0) || !(spec.margin >= 0)) {
     throw std::invalid_argument("Preprocessor: sizes and scale must be positive");
   }
 }
@@ -163,24 +182,34 @@ DecodeSize Preprocessor::decode_size() const {
   // megapixels scores moved by up to 0.026 at 3/2 of the input's size, 0.034 at 3
   // times and under 0.01 at 4 times; entropy decoding, which no scale saves, costs
   // most anyway.
+  if (spec_.framing == Framing::kLungs) return {kFilmSide * 4, kFilmSide * 4};
   return {spec_.width * 4, spec_.height * 4};
 }
 
 Result<Done> Preprocessor::operator()(const Image& image, std::span<float> input) const {
-  if (input.size() != input_size()) throw std::invalid_argument("Preprocessor: wrong size of the input");
-  if (image.width() < kSmallestSide || image.height() < kSmallestSide) {
-    return Error{ErrorCode::kUnusable,
-                 "the picture is too small to be judged: " + std::to_string(image.width()) + " x " +
-                     std::to_string(image.height()) + " pixels"};
-  }
-  const Plane plane = resize(image, spec_.width, spec_.height);
-  const auto [darkest, brightest] = std::minmax_element(plane.values.begin(), plane.values.end());
-  if (*brightest - *darkest < kFlatRange) {
-    return Error{ErrorCode::kUnusable, "the picture is one flat gray; there is nothing to be judged"};
-  }
-  std::copy(plane.values.begin(), plane.values.end(), input.begin());
+  require(Framing::kFilm, input);
+  const Result<Plane> plane = usable_plane(image, spec_.width, spec_.height);
+  if (!plane) return plane.error();
+  std::copy(plane->values.begin(), plane->values.end(), input.begin());
   normalise(input);
   return Done{};
+}
+
+Result<Frame> Preprocessor::operator()(const Image& film, const LungField& lungs,
+                                       std::span<float> input) const {
+  require(Framing::kLungs, input);
+  const Result<LungView> view = view_lungs(film, lungs, spec_.margin, spec_.tone);
+  if (!view) return view.error();
+  const Plane plane = resize(view->film, view->frame, spec_.width, spec_.height);
+  std::copy(plane.values.begin(), plane.values.end(), input.begin());
+  normalise(input);
+  return view->frame;
+}
+
+void Preprocessor::require(Framing framing, std::span<const float> input) const {
+  if (spec_.framing != framing)
+    throw std::invalid_argument("Preprocessor: this model frames its films otherwise");
+  if (input.size() != input_size()) throw std::invalid_argument("Preprocessor: wrong size of the input");
 }
 
 void Preprocessor::normalise(std::span<float> values) const {

@@ -9,12 +9,13 @@
 
 namespace xray {
 
-/// A rectangle in pixels of a picture; `width` and `height` at least 1.
-struct Region {
-  int x = 0;
-  int y = 0;
-  int width = 0;
-  int height = 0;
+/// A part of a picture in its pixels, fractions too: pixel (0, 0) covers 0..1 in
+/// both directions. `width` and `height` above 0.
+struct Frame {
+  double x = 0;
+  double y = 0;
+  double width = 0;
+  double height = 0;
 };
 
 /// Gray plane of floats, row-major, in gray levels 0..255 (16-bit sources scaled by 255/65535).
@@ -24,12 +25,12 @@ struct Plane {
   std::vector<float> values;
 };
 
-/// `region` of `image` resized to width x height with a triangle filter whose
+/// `frame` of `image` resized to width x height with a triangle filter whose
 /// support grows with the reduction (antialiased bilinear, as Pillow's BILINEAR
-/// and the filter that made the training set); the aspect ratio is not kept.
-/// In float without rounding between the two directions. Throws
-/// std::invalid_argument where the region is not inside the picture or a size is below 1.
-Plane resize(const Image& image, Region region, int width, int height);
+/// and the filter that made the training set); the aspect ratio is not kept. In
+/// float without rounding between the two directions. Throws
+/// std::invalid_argument where the frame is not inside the picture or a size is below 1.
+Plane resize(const Image& image, const Frame& frame, int width, int height);
 /// The whole picture.
 Plane resize(const Image& image, int width, int height);
 
@@ -42,14 +43,39 @@ enum class Normalisation {
   kFixed,     ///< (v - mean) / scale, with the card's numbers
 };
 
+/// How much of a film the network sees.
+enum class Framing {
+  kFilm,   ///< the whole picture as it is
+  kLungs,  ///< the box of its lungs, gray levels stretched by those in the lungs (lung_field.h)
+};
+
+/// What becomes of the gray levels of a film framed by its lungs.
+enum class Tone {
+  kStretch,   ///< straight, between the 1st and 99th percentile inside the lungs
+  kEqualise,  ///< such that the levels inside the lungs are equally frequent
+};
+
 /// What the network wants to see; part of the model card.
 struct InputSpec {
   int width = 224;
   int height = 224;
+  Framing framing = Framing::kFilm;
+  double margin = 0.06;        ///< for kLungs: added to each side of the box, as a share of its size
+  Tone tone = Tone::kStretch;  ///< for kLungs
   Normalisation normalisation = Normalisation::kPerImage;
   float mean = 127.0F;   ///< for kFixed, in gray levels
   float scale = 128.0F;  ///< for kFixed, in gray levels
 };
+
+/// Side of the square film in which lungs are looked for and cropped: that of the
+/// pictures the shipped networks were trained on.
+inline constexpr int kFilmSide = 224;
+
+/// `image` as an 8-bit film of kFilmSide x kFilmSide pixels. kUnusable where it is
+/// narrower or lower than 32 pixels, or one flat gray.
+Result<Image> standard_film(const Image& image);
+
+struct LungField;
 
 /// Image -> model input, the one code path for training, evaluation and serving.
 /// Immutable after construction, so thread-safe.
@@ -64,16 +90,23 @@ class Preprocessor {
   /// The size below which decoding may not go if the score is to stay the same.
   DecodeSize decode_size() const;
 
-  /// Resize, then normalise, into `input` (input_size() floats, row-major).
-  /// kUnusable where the picture is narrower or lower than 32 pixels, or one flat gray.
-  /// Throws std::invalid_argument unless input.size() == input_size().
+  /// Framing::kFilm: resize, then normalise, into `input` (input_size() floats,
+  /// row-major). kUnusable where the picture is narrower or lower than 32 pixels, or
+  /// one flat gray. Throws std::invalid_argument for another size of `input` or framing.
   Result<Done> operator()(const Image& image, std::span<float> input) const;
+
+  /// Framing::kLungs: crop the standard_film() to its lungs, stretch, resize, normalise.
+  /// Returns what was cropped to, in pixels of the film. kUnusable where no lungs can
+  /// be made out. Throws as above.
+  Result<Frame> operator()(const Image& film, const LungField& lungs, std::span<float> input) const;
 
   /// Only the second half, in place: gray levels 0..255 -> network input.
   /// Training calls it after its augmentations.
   void normalise(std::span<float> values) const;
 
  private:
+  void require(Framing framing, std::span<const float> input) const;
+
   InputSpec spec_;
 };
 

@@ -16,56 +16,77 @@ bool chance(Random& random, double probability) {
   return random.uniform() < probability;
 }
 
+std::size_t index(const Plane& plane, int x, int y) {
+  return static_cast<std::size_t>(y) * static_cast<std::size_t>(plane.width) + static_cast<std::size_t>(x);
+}
 float& at(Plane& plane, int x, int y) {
-  return plane.values[static_cast<std::size_t>(y) * static_cast<std::size_t>(plane.width) +
-                      static_cast<std::size_t>(x)];
+  return plane.values[index(plane, x, y)];
+}
+float at(const Plane& plane, int x, int y) {
+  return plane.values[index(plane, x, y)];
 }
 
 Plane like(const Plane& plane) {
   return {plane.width, plane.height, std::vector<float>(plane.values.size())};
 }
 
-/// Rotation, shear, zoom, aspect, shift and flip as one bilinear sampling.
-Plane warp(const Plane& in, const AugmentOptions& options, Random& random) {
+/// Where output pixels are taken from: rotation, shear, zoom, aspect, shift and flip as
+/// one map from the output's centre to the frame's.
+struct Warp {
+  double xx, xy, yx, yy;
+  double from_x, from_y;  ///< centre of the output, shifted
+  double to_x, to_y;      ///< centre of the frame, in pixels of the picture
+};
+
+Warp draw_warp(const Frame& frame, int width, int height, const AugmentOptions& options, Random& random) {
   const double angle = random.uniform(-1, 1) * options.rotate_degrees * std::numbers::pi / 180;
   const double shear = random.uniform(-1, 1) * options.shear;
   const double zoom = std::exp(random.uniform(std::log(options.zoom_out), std::log(options.zoom_in)));
   const double aspect = std::exp(random.uniform(-1, 1) * options.aspect / 2);
   const double flip = chance(random, options.flip) ? -1 : 1;
-  const double shift_x = random.uniform(-1, 1) * options.shift * in.width;
-  const double shift_y = random.uniform(-1, 1) * options.shift * in.height;
-  // What lies beyond the film: its own rim drawn on, black, or some gray.
-  const double beyond = random.uniform();
-  const bool replicate = beyond < 0.4;
-  const auto fill = static_cast<float>(beyond < 0.8 ? 0 : random.uniform(0, 255));
-
-  // Output pixel -> input pixel, both centred.
+  const double shift_x = random.uniform(-1, 1) * options.shift * width;
+  const double shift_y = random.uniform(-1, 1) * options.shift * height;
   const double cosine = std::cos(angle);
   const double sine = std::sin(angle);
-  const double xx = flip * (cosine + shear * sine) / (zoom * aspect);
-  const double xy = flip * (shear * cosine - sine) / (zoom * aspect);
-  const double yx = sine / zoom * aspect;
-  const double yy = cosine / zoom * aspect;
-  const double centre_x = (in.width - 1) / 2.0;
-  const double centre_y = (in.height - 1) / 2.0;
+  const double scale_x = frame.width / width;
+  const double scale_y = frame.height / height;
+  return {.xx = scale_x * flip * (cosine + shear * sine) / (zoom * aspect),
+          .xy = scale_x * flip * (shear * cosine - sine) / (zoom * aspect),
+          .yx = scale_y * sine / zoom * aspect,
+          .yy = scale_y * cosine / zoom * aspect,
+          .from_x = (width - 1) / 2.0 + shift_x,
+          .from_y = (height - 1) / 2.0 + shift_y,
+          .to_x = frame.x + frame.width / 2 - 0.5,
+          .to_y = frame.y + frame.height / 2 - 0.5};
+}
 
-  Plane out = like(in);
+/// What lies beyond the film: its own rim drawn on, or one gray level.
+struct Beyond {
+  bool replicate = false;
+  float level = 0;
+};
+
+Plane sample(const TrainingPicture& picture, const std::vector<std::uint8_t>& pixels, const Warp& warp,
+             int width, int height, const Beyond& beyond) {
+  const int last_x = picture.width - 1;
+  const int last_y = picture.height - 1;
   const auto pixel = [&](int x, int y) {
-    if (replicate) {
-      x = std::clamp(x, 0, in.width - 1);
-      y = std::clamp(y, 0, in.height - 1);
-    } else if (x < 0 || y < 0 || x >= in.width || y >= in.height) {
-      return fill;
+    if (x < 0 || y < 0 || x > last_x || y > last_y) {
+      if (!beyond.replicate) return beyond.level;
+      x = std::clamp(x, 0, last_x);
+      y = std::clamp(y, 0, last_y);
     }
-    return in.values[static_cast<std::size_t>(y) * static_cast<std::size_t>(in.width) +
-                     static_cast<std::size_t>(x)];
+    return static_cast<float>(pixels[static_cast<std::size_t>(y) * static_cast<std::size_t>(picture.width) +
+                                     static_cast<std::size_t>(x)]);
   };
-  for (int y = 0; y < in.height; ++y) {
-    for (int x = 0; x < in.width; ++x) {
-      const double dx = x - centre_x - shift_x;
-      const double dy = y - centre_y - shift_y;
-      const double sx = xx * dx + xy * dy + centre_x;
-      const double sy = yx * dx + yy * dy + centre_y;
+  Plane out{width, height,
+            std::vector<float>(static_cast<std::size_t>(width) * static_cast<std::size_t>(height))};
+  for (int y = 0; y < height; ++y) {
+    for (int x = 0; x < width; ++x) {
+      const double dx = x - warp.from_x;
+      const double dy = y - warp.from_y;
+      const double sx = warp.xx * dx + warp.xy * dy + warp.to_x;
+      const double sy = warp.yx * dx + warp.yy * dy + warp.to_y;
       const int x0 = static_cast<int>(std::floor(sx));
       const int y0 = static_cast<int>(std::floor(sy));
       const auto fx = static_cast<float>(sx - x0);
@@ -76,6 +97,31 @@ Plane warp(const Plane& in, const AugmentOptions& options, Random& random) {
     }
   }
   return out;
+}
+
+/// One to four soft clouds, or one that fills half a film, laid over the lungs as
+/// consolidation is: bright, its inside nearly flat, its rim fading over some distance.
+void draw_opacities(Plane& plane, const Plane& mask, Random& random) {
+  const int clouds = 1 + static_cast<int>(random.below(4));
+  for (int cloud = 0; cloud < clouds; ++cloud) {
+    const double x0 = random.uniform() * plane.width;
+    const double y0 = random.uniform() * plane.height;
+    const double radius_x = random.uniform(0.08, 0.4) * plane.width;
+    const double radius_y = random.uniform(0.08, 0.5) * plane.height;
+    const double white = random.uniform(150, 235);
+    const double density = random.uniform(0.4, 1.0);
+    const double softness = random.uniform(0.3, 1.0);
+    for (int y = 0; y < plane.height; ++y) {
+      for (int x = 0; x < plane.width; ++x) {
+        const double distance = std::hypot((x - x0) / radius_x, (y - y0) / radius_y);
+        if (distance >= 1) continue;
+        const double inside =
+            std::min(1.0, (1 - distance) / softness) * density * static_cast<double>(at(mask, x, y)) / 255;
+        float& value = at(plane, x, y);
+        value += static_cast<float>(inside * std::max(0.0, white - static_cast<double>(value)));
+      }
+    }
+  }
 }
 
 /// Exposure and window: gamma, a monotone curve through three random points, clipping.
@@ -304,8 +350,17 @@ AugmentOptions no_augmentation() {
           .erase = 0};
 }
 
-Plane augment(const Plane& picture, const AugmentOptions& options, Random& random) {
-  Plane plane = warp(picture, options, random);
+Augmented augment(const TrainingPicture& picture, int width, int height, const AugmentOptions& options,
+                  Random& random) {
+  const Warp warp = draw_warp(picture.frame, width, height, options, random);
+  const double beyond = random.uniform();
+  const Beyond outside{beyond < 0.4, static_cast<float>(beyond < 0.8 ? 0 : random.uniform(0, 255))};
+  Augmented out{.picture = sample(picture, picture.pixels, warp, width, height, outside), .mask = {}};
+  Plane& plane = out.picture;
+  if (!picture.mask.empty()) {
+    out.mask = sample(picture, picture.mask, warp, width, height, {});
+    if (chance(random, options.opacity)) draw_opacities(plane, out.mask, random);
+  }
   tone(plane, options, random);
   // Dress goes on before the degradations, as in a film that was scanned with it.
   if (chance(random, options.hide_corners)) hide_corners(plane, random);
@@ -314,7 +369,7 @@ Plane augment(const Plane& picture, const AugmentOptions& options, Random& rando
   degrade(plane, options, random);
   if (chance(random, options.erase)) erase(plane, random);
   for (float& value : plane.values) value = std::clamp(value, 0.0F, 255.0F);
-  return plane;
+  return out;
 }
 
 }  // namespace xray

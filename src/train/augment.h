@@ -2,6 +2,7 @@
 
 #include "common/random.h"
 #include "preprocess/preprocess.h"
+#include "train/training_picture.h"
 
 namespace xray {
 
@@ -28,13 +29,21 @@ struct AugmentOptions {
   double hide_corners = 0.3;   ///< chance that corners or edge strips are painted over
   double border = 0.15;        ///< chance of a frame or collimation
   double erase = 0.4;          ///< chance of one to three rectangles lost (Zhong 2020)
+  double opacity = 0;          ///< chance of white clouds laid into the lungs; needs a mask
 };
 
 /// All of it off: for overfitting on purpose and for tests.
 AugmentOptions no_augmentation();
 
-/// Another picture of the same lungs, same size, gray levels 0..255 (clamped).
-/// All randomness is `random`'s. Thread-safe.
-Plane augment(const Plane& picture, const AugmentOptions& options, Random& random);
+/// A bent picture and, where there was one, its mask bent alike (0..255).
+struct Augmented {
+  Plane picture;
+  Plane mask;
+};
+
+/// Another picture of the same lungs: what `picture.frame` covers, more or less, as
+/// width x height gray levels 0..255 (clamped). All randomness is `random`'s. Thread-safe.
+Augmented augment(const TrainingPicture& picture, int width, int height, const AugmentOptions& options,
+                  Random& random);
 
 }  // namespace xray

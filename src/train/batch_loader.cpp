@@ -80,17 +80,18 @@ Batch BatchLoader::make(std::int64_t step) const {
   const auto size = static_cast<std::size_t>(preprocessor_.input_size());
   const auto count = static_cast<std::size_t>(options_.batch_size);
   const Random source = Random(options_.seed ^ 0xA5A5A5A5U).fork(static_cast<std::uint64_t>(step));
-  Batch batch{std::vector<float>(count * size), std::vector<std::int64_t>(count)};
-  Plane plane{preprocessor_.spec().width, preprocessor_.spec().height, std::vector<float>(size)};
+  Batch batch{std::vector<float>(count * size), std::vector<std::int64_t>(count), {}, {}};
   for (std::size_t i = 0; i < count; ++i) {
     const TrainingPicture& picture = pictures_[order[static_cast<std::size_t>(position) * count + i]];
-    std::copy(picture.pixels.begin(), picture.pixels.end(), plane.values.begin());
     Random random = source.fork(i);
-    const Plane changed = augment(plane, options_.augment, random);
+    const InputSpec& spec = preprocessor_.spec();
+    const Augmented changed = augment(picture, spec.width, spec.height, options_.augment, random);
     const std::span<float> input(batch.inputs.data() + i * size, size);
-    std::copy(changed.values.begin(), changed.values.end(), input.begin());
+    std::copy(changed.picture.values.begin(), changed.picture.values.end(), input.begin());
     preprocessor_.normalise(input);
     batch.targets[i] = picture.target;
+    batch.soft.insert(batch.soft.end(), picture.soft.begin(), picture.soft.end());
+    for (const float value : changed.mask.values) batch.masks.push_back(value / 255);
   }
   return batch;
 }

@@ -12,16 +12,12 @@
 
 namespace xray {
 
-/// A picture held in memory at the network's input size, 8 bits a pixel, and its class.
-struct TrainingPicture {
-  std::vector<std::uint8_t> pixels;  ///< input height * width, row-major
-  int target = 0;                    ///< index of the class
-};
-
-/// One batch: count x height x width floats, normalised, and the classes.
+/// One batch: count x height x width floats, normalised, and what they teach.
 struct Batch {
   std::vector<float> inputs;
   std::vector<std::int64_t> targets;
+  std::vector<float> soft;   ///< count x classes, where the pictures have them
+  std::vector<float> masks;  ///< count x height x width, 0..1, where the pictures have them
 };
 
 /// Makes augmented batches on threads of its own, ahead of the network. Batch k

@@ -4,6 +4,8 @@
 
 #include <set>
 
+#include "train/picture_set.h"
+
 namespace xray {
 namespace {
 
@@ -13,7 +15,7 @@ constexpr int kSide = 32;
 std::vector<TrainingPicture> numbered(int count) {
   std::vector<TrainingPicture> pictures;
   for (int i = 0; i < count; ++i) {
-    TrainingPicture picture{std::vector<std::uint8_t>(kSide * kSide), i};
+    TrainingPicture picture = whole_picture(Image(kSide, kSide, Image::Pixels8(kSide * kSide)), i);
     for (std::size_t p = 0; p < picture.pixels.size(); ++p)
       picture.pixels[p] = static_cast<std::uint8_t>((p * 7 + static_cast<std::size_t>(i) * 13) % 251);
     pictures.push_back(std::move(picture));

@@ -7,6 +7,7 @@
 
 #include "common/result.h"
 #include "dataset/dataset.h"
+#include "infer/lung_finder.h"
 #include "preprocess/preprocess.h"
 #include "train/batch_loader.h"
 
@@ -27,10 +28,34 @@ struct PictureSet {
   std::vector<std::string> unreadable;  ///< "path: reason"
 };
 
-/// Reads, decodes and resizes the samples whose class_of() is not -1, on `threads`
-/// threads. `on_picture` is called on this thread after each. kCancelled on `stop`.
+/// A film and the mask of its lungs.
+struct LungSample {
+  std::filesystem::path film;
+  std::filesystem::path mask;
+  std::string group;  ///< folder below the root, or what the name begins with up to '_'
+  std::string patient;
+};
+
+/// The pictures below `films` that have a mask below `masks`: the same path there,
+/// with any picture's ending. Sorted by path. kNotFound; kInvalidArgument where no
+/// film has a mask.
+Result<std::vector<LungSample>> find_lung_samples(const std::filesystem::path& films,
+                                                  const std::filesystem::path& masks);
+
+/// Reads, decodes and frames the samples whose class_of() is not -1, on `threads`
+/// threads. `lungs` is asked where the preprocessor frames by lungs, and may be null
+/// otherwise; a film without lungs counts as unreadable. `on_picture` is called on
+/// this thread after each. kCancelled on `stop`.
 Result<PictureSet> load_pictures(const std::vector<Sample>& samples, int classes,
-                                 const Preprocessor& preprocessor, int threads,
+                                 const Preprocessor& preprocessor, LungFinder* lungs, int threads,
                                  const std::function<void()>& on_picture, const std::stop_token& stop);
+
+/// Films and masks at the network's input size; PictureSet::sample_index counts the samples.
+Result<PictureSet> load_lung_pictures(const std::vector<LungSample>& samples,
+                                      const Preprocessor& preprocessor, int threads,
+                                      const std::function<void()>& on_picture, const std::stop_token& stop);
+
+/// The whole of an 8-bit picture, to be seen at whatever size it has.
+TrainingPicture whole_picture(const Image& image, int target = 0);
 
 }  // namespace xray

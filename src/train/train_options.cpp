@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <charconv>
 #include <functional>
 #include <string>
 
@@ -11,6 +13,7 @@ template <typename Options, typename Visit>
 void for_each_field(Options& options, Visit&& visit) {
   visit("architecture", options.architecture);
   visit("weights", options.weights);
+  visit("frozen", options.frozen);
   visit("input_size", options.input_size);
   visit("epochs", options.epochs);
   visit("batch_size", options.batch_size);
@@ -51,6 +54,7 @@ void for_each_augmentation(Augment& augment, Visit&& visit) {
   visit("hide_corners", augment.hide_corners);
   visit("border", augment.border);
   visit("erase", augment.erase);
+  visit("opacity", augment.opacity);
 }
 
 }  // namespace
@@ -79,6 +83,21 @@ Result<TrainOptions> train_options_from_json(const nlohmann::ordered_json& json)
     return Error{ErrorCode::kInvalidArgument, "the training option '" + field + "' is not of the right type"};
   }
   return options;
+}
+
+Result<Done> set_augmentation(AugmentOptions& options, const std::string& text) {
+  const std::size_t sign = std::min(text.find('='), text.size());
+  std::string names;
+  bool found = false;
+  for_each_augmentation(options, [&](const char* name, double& value) {
+    names += (names.empty() ? "" : ", ") + std::string(name);
+    if (text.compare(0, sign, name) != 0 || std::string(name).size() != sign || sign == text.size()) return;
+    const char* end = text.data() + text.size();
+    const auto [rest, error] = std::from_chars(text.data() + sign + 1, end, value);
+    found = error == std::errc() && rest == end;
+  });
+  if (found) return Done{};
+  return Error{ErrorCode::kInvalidArgument, "no augmentation '" + text + "' (name=number, of " + names + ")"};
 }
 
 }  // namespace xray

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "network/classifier.h"
 #include "train/augment.h"
 #include "train/batch_loader.h"
+#include "train/metrics_log.h"
 
 namespace xray {
 
@@ -20,6 +22,7 @@ namespace xray {
 struct TrainOptions {
   std::string architecture = "efficientnet-lite0";
   std::string weights;  ///< .safetensors to start from; empty: random
+  int frozen = 0;       ///< NetworkOptions::frozen
   int input_size = 224;
   int epochs = 7;
   int batch_size = 32;
@@ -44,6 +47,9 @@ nlohmann::ordered_json to_json(const TrainOptions& options);
 /// kInvalidArgument, naming the field. Fields that are absent keep their defaults.
 Result<TrainOptions> train_options_from_json(const nlohmann::ordered_json& json);
 
+/// Sets one augmentation from text such as "gamma=0.8"; kInvalidArgument, naming the choices.
+Result<Done> set_augmentation(AugmentOptions& options, const std::string& text);
+
 /// What a run says of itself while it goes on.
 struct TrainProgress {
   std::int64_t step = 0;  ///< finished, over all epochs
@@ -59,8 +65,7 @@ struct EpochReport {
   int epoch = 0;
   double train_loss = 0;
   double validation_loss = 0;
-  double validation_auc = 0;
-  double validation_accuracy = 0;  ///< of the classes as trained
+  Scalars validation;  ///< what else was measured, by name: "AUC", "accuracy", "Dice"
   bool best = false;
 };
 
@@ -83,6 +88,10 @@ Result<std::shared_ptr<Classifier>> train(const TrainOptions& options, int class
                                           const std::vector<TrainingPicture>& validation,
                                           const Preprocessor& preprocessor, const std::filesystem::path& run,
                                           const TrainCallbacks& callbacks, const std::stop_token& stop);
+
+/// What the network sees of a picture that is not bent: its frame resized and
+/// normalised into `input` (Preprocessor::input_size() floats). Thread-safe.
+void network_input(const TrainingPicture& picture, const Preprocessor& preprocessor, std::span<float> input);
 
 /// Logits (pictures x classes, row-major) of the pictures without augmentation, in
 /// 32-bit floats, in evaluation mode, on the device the network is on.

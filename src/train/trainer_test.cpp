@@ -5,6 +5,8 @@
 #include "common/file.h"
 #include "support/phantom.h"
 #include "support/temp_dir.h"
+#include "train/lungs.h"
+#include "train/picture_set.h"
 
 namespace xray {
 namespace {
@@ -20,14 +22,11 @@ const Preprocessor& preprocessor() {
 std::vector<TrainingPicture> phantoms(int count, std::uint64_t seed) {
   std::vector<TrainingPicture> pictures;
   for (int i = 0; i < count; ++i) {
-    const Plane plane = resize(test::make_phantom({.width = 128,
-                                                   .height = 128,
-                                                   .seed = seed + static_cast<std::uint64_t>(i),
-                                                   .opacity = i % 2 == 0 ? 0.0 : 0.8}),
-                               kSide, kSide);
-    TrainingPicture picture{.target = i % 2};
-    for (const float value : plane.values) picture.pixels.push_back(static_cast<std::uint8_t>(value));
-    pictures.push_back(std::move(picture));
+    pictures.push_back(whole_picture(test::make_phantom({.width = kSide,
+                                                         .height = kSide,
+                                                         .seed = seed + static_cast<std::uint64_t>(i),
+                                                         .opacity = i % 2 == 0 ? 0.0 : 0.8}),
+                                     i % 2));
   }
   return pictures;
 }
@@ -61,7 +60,7 @@ class TrainerTest : public testing::Test {
 TEST_F(TrainerTest, LearnsToTellClearFromWhiteLungs) {
   double last_auc = 0;
   TrainCallbacks callbacks;
-  callbacks.on_epoch = [&](const EpochReport& report) { last_auc = report.validation_auc; };
+  callbacks.on_epoch = [&](const EpochReport& report) { last_auc = report.validation.at(0).second; };
   TrainOptions options = small_options();
   options.epochs = 8;
   options.augment = no_augmentation();
@@ -142,6 +141,52 @@ TEST_F(TrainerTest, RefusesWhatItCannotDo) {
   EXPECT_EQ(run(options, "c").error().code, ErrorCode::kInvalidArgument);
 }
 
+TEST_F(TrainerTest, TeachesSoftTargetsWhereThereAreSome) {
+  // Labels turned round, but the teachers know better.
+  for (TrainingPicture& picture : training_) {
+    picture.soft = picture.target == 0 ? std::vector<float>{0.95F, 0.05F} : std::vector<float>{0.05F, 0.95F};
+    picture.target = 1 - picture.target;
+  }
+  double last_auc = 0;
+  TrainCallbacks callbacks;
+  callbacks.on_epoch = [&](const EpochReport& report) { last_auc = report.validation.at(0).second; };
+  TrainOptions options = small_options();
+  options.epochs = 8;
+  options.augment = no_augmentation();
+  const auto network = run(options, "run", callbacks);
+  ASSERT_TRUE(network) << network.error().message;
+  EXPECT_GT(last_auc, 0.95);
+}
+
+TEST(TrainLungs, FindsTheLungsOfPhantoms) {
+  const Preprocessor preprocessor({.width = kSide, .height = kSide});
+  const auto chests = [](int count, std::uint64_t seed) {
+    std::vector<TrainingPicture> pictures;
+    for (int i = 0; i < count; ++i) {
+      const test::PhantomOptions chest{.width = kSide,
+                                       .height = kSide,
+                                       .seed = seed + static_cast<std::uint64_t>(i),
+                                       .opacity = i % 2 == 0 ? 0.0 : 0.9};
+      pictures.push_back(whole_picture(test::make_phantom(chest)));
+      const Image lungs = test::make_phantom_lungs(chest);
+      pictures.back().mask.assign(lungs.pixels8().begin(), lungs.pixels8().end());
+    }
+    return pictures;
+  };
+  const test::TempDir dir;
+  TrainOptions options = lung_train_options();
+  options.batch_size = 4;
+  options.epochs = 12;
+  options.ema = 0.9;
+  options.threads = 1;
+  options.precision = "fp32";
+  options.augment = no_augmentation();
+  options.augment.opacity = 0.5;
+  const auto network = train_lungs(options, chests(16, 1), chests(4, 100), preprocessor, dir / "run", {}, {});
+  ASSERT_TRUE(network) << network.error().message;
+  for (const double dice : lung_dice(**network, chests(6, 200), preprocessor)) EXPECT_GT(dice, 0.85);
+}
+
 TEST(TrainOptions, SurviveJson) {
   TrainOptions options = small_options();
   options.augment.zoom_in = 1.5;
@@ -149,6 +194,14 @@ TEST(TrainOptions, SurviveJson) {
   ASSERT_TRUE(again);
   EXPECT_EQ(to_json(*again), to_json(options));
   EXPECT_EQ(train_options_from_json({{"epochs", "many"}}).error().code, ErrorCode::kInvalidArgument);
+}
+
+TEST(TrainOptions, TakeOneAugmentationFromText) {
+  AugmentOptions options;
+  ASSERT_TRUE(set_augmentation(options, "gamma=0.8"));
+  EXPECT_EQ(options.gamma, 0.8);
+  for (const char* bad : {"", "gamma", "gamma=", "gamma=x", "gamma=1x", "gam=1", "=1"})
+    EXPECT_EQ(set_augmentation(options, bad).error().code, ErrorCode::kInvalidArgument) << bad;
 }
 
 }  // namespace

@@ -16,12 +16,43 @@ double ellipse(double x, double y, double cx, double cy, double rx, double ry) {
   return std::clamp((1.0 - r) * 8.0 + 0.5, 0.0, 1.0);
 }
 
+/// What makes one chest another.
+struct Build {
+  double tilt;
+  double size;
+};
+
+Build draw_build(Random& random) {
+  const double tilt = random.uniform(-0.02, 0.02);
+  return {tilt, random.uniform(0.94, 1.06)};
+}
+
+/// 1 inside a lung; x and y centred, -0.5..0.5.
+double lungs_at(double x, double y, double size) {
+  const double right = ellipse(x, y, -0.21, -0.02, 0.15 * size, 0.34);
+  const double left = ellipse(x, y, 0.21, -0.02, 0.14 * size, 0.33);
+  return std::max(right, left);
+}
+
 }  // namespace
+
+Image make_phantom_lungs(const PhantomOptions& options) {
+  Random random(options.seed);
+  const auto [tilt, size] = draw_build(random);
+  Image::Pixels8 pixels;
+  for (int row = 0; row < options.height; ++row) {
+    const double y = (row + 0.5) / options.height - 0.5;
+    for (int column = 0; column < options.width; ++column) {
+      const double x = (column + 0.5) / options.width - 0.5 + tilt * y;
+      pixels.push_back(lungs_at(x, y, size) > 0.5 ? 255 : 0);
+    }
+  }
+  return {options.width, options.height, std::move(pixels)};
+}
 
 Image make_phantom(const PhantomOptions& options) {
   Random random(options.seed);
-  const double tilt = random.uniform(-0.02, 0.02);
-  const double size = random.uniform(0.94, 1.06);
+  const auto [tilt, size] = draw_build(random);
   const double rib_phase = random.uniform();
   const double exposure = random.uniform(0.92, 1.08);
 
@@ -45,9 +76,7 @@ Image make_phantom(const PhantomOptions& options) {
       const double body = ellipse(x, y, 0, 0.1, 0.47 * size, 0.75);
       const double shoulders = ellipse(x, y, 0, -0.42, 0.3, 0.2);
       double level = 0.03 + 0.52 * std::max(body, shoulders);
-      const double right = ellipse(x, y, -0.21, -0.02, 0.15 * size, 0.34);
-      const double left = ellipse(x, y, 0.21, -0.02, 0.14 * size, 0.33);
-      const double lungs = std::max(right, left);
+      const double lungs = lungs_at(x, y, size);
       level -= 0.36 * lungs;
       const double ribs = 0.5 + 0.5 * std::cos((y + 0.6 * x * x + rib_phase * 0.1) * 2 * M_PI * 11);
       level += 0.07 * lungs * ribs * ribs;

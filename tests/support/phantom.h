@@ -20,4 +20,7 @@ struct PhantomOptions {
 /// spine, diaphragm, noise. The same options give the same pixels everywhere.
 Image make_phantom(const PhantomOptions& options = {});
 
+/// Where the lungs of that chest are: 255 inside, 0 outside, 8 bits.
+Image make_phantom_lungs(const PhantomOptions& options = {});
+
 }  // namespace xray::test

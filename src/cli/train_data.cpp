@@ -1,0 +1,153 @@
+#include "cli/train_data.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <filesystem>
+#include <iostream>
+#include <map>
+#include <utility>
+
+#include "cli/train_common.h"
+#include "common/file.h"
+#include "common/progress.h"
+
+namespace xray {
+
+void add_classifier_options(CLI::App& command, const std::shared_ptr<ClassifierArguments>& arguments) {
+  TrainOptions& train = arguments->train;
+  command.add_option("--data", arguments->data, "Folder with the pictures")->required();
+  command.add_option("--extra", arguments->extra,
+                     "Folder with films (NORMAL, PNEUMONIA) to train on besides, never measured on");
+  command.add_option("--lungs", arguments->lungs,
+                     "Folder of a lung network (xray-train lungs): films are cropped to their lungs");
+  command
+      .add_option("--margin", arguments->input.margin,
+                  "With --lungs: what is kept around them, as a share of their box")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  command
+      .add_option("--tone", arguments->input.tone,
+                  "With --lungs: gray levels by those in the lungs, stretch or equalise")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, Tone>{{"stretch", Tone::kStretch}, {"equalise", Tone::kEqualise}}));
+  command.add_option("--classes", arguments->classes, "2 or 3; 3 tells bacterial from viral")
+      ->check(CLI::IsMember({2, 3}));
+  command
+      .add_option("--arch", train.architecture,
+                  "cnn3, efficientnet-lite0, efficientnet-lite1, efficientnet-lite2, mobilenet-v2")
+      ->capture_default_str();
+  command.add_option("--weights", train.weights, "Start from these weights (scripts/convert-weights)");
+  command.add_option("--freeze", train.frozen, "Blocks from the front that keep their starting weights")
+      ->check(CLI::Range(0, 100))
+      ->capture_default_str();
+  command
+      .add_option("--label-smoothing", train.label_smoothing, "Share of the target spread over all classes")
+      ->capture_default_str();
+  command.add_option("--balance", train.class_balance, "Class balance in the loss: 0 none, 1 full")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  command.add_option("--dropout", train.dropout, "Before the classifier; negative: the architecture's own")
+      ->capture_default_str();
+  command.add_option("--drop-path", train.drop_path, "Chance to skip the last residual block")
+      ->capture_default_str();
+  // Shares the lifetime of the whole.
+  add_train_options(command, std::shared_ptr<TrainOptions>(arguments, &train));
+}
+
+std::vector<TrainingPicture> TrainingData::select(const std::function<bool(std::size_t film)>& wanted) const {
+  std::vector<TrainingPicture> chosen;
+  for (std::size_t film = 0; film < films.pictures.size(); ++film)
+    if (wanted(film)) chosen.push_back(films.pictures[film]);
+  return chosen;
+}
+
+std::vector<TrainingPicture> TrainingData::select_training(
+    const std::function<bool(std::size_t film)>& wanted) const {
+  std::vector<TrainingPicture> chosen = select(wanted);
+  chosen.insert(chosen.end(), extra.begin(), extra.end());
+  return chosen;
+}
+
+namespace {
+
+/// Reads the films of --extra. Pneumonia of unknown kind is taught as either kind, so
+/// from then on every film's target is a set of probabilities.
+Result<Done> read_extra(const std::string& folder, TrainingData& data, LungFinder* lungs, int threads,
+                        const std::stop_token& stop) {
+  Result<Dataset> dataset = scan_dataset(folder);
+  if (!dataset) return with_context(dataset.error(), folder);
+  // Read as two classes, which every film has.
+  Progress progress("reading more", dataset->samples.size());
+  Result<PictureSet> films = load_pictures(
+      dataset->samples, 2, Preprocessor(data.input), lungs, threads, [&] { progress.advance(); }, stop);
+  if (!films) return films.error();
+  progress.clear();
+  for (const std::string& reason : films->unreadable) std::cerr << "left out: " << reason << '\n';
+  const auto classes = static_cast<std::size_t>(data.classes);
+  const auto one_hot = [&](TrainingPicture& picture) {
+    picture.soft.assign(classes, 0);
+    picture.soft[static_cast<std::size_t>(picture.target)] = 1;
+  };
+  for (TrainingPicture& picture : data.films.pictures) one_hot(picture);
+  for (std::size_t i = 0; i < films->pictures.size(); ++i) {
+    TrainingPicture picture = std::move(films->pictures[i]);
+    const int known = class_of(dataset->samples[films->sample_index[i]], data.classes);
+    if (known >= 0) picture.target = known;
+    one_hot(picture);
+    if (known < 0) picture.soft = {0, 0.5F, 0.5F};
+    data.extra.push_back(std::move(picture));
+  }
+  return Done{};
+}
+
+}  // namespace
+
+Result<TrainingData> read_training_data(const ClassifierArguments& arguments, const std::stop_token& stop) {
+  Result<Dataset> dataset = scan_dataset(arguments.data);
+  if (!dataset) return with_context(dataset.error(), arguments.data);
+  TrainingData data{.dataset = std::move(*dataset)};
+  for (const std::string& warning : data.dataset.warnings) std::cerr << "warning: " << warning << '\n';
+  const std::vector<Sample>& samples = data.dataset.samples;
+  data.classes = arguments.classes;
+  if (data.classes == 0) {
+    const auto has = [&](Subtype subtype) {
+      return std::any_of(samples.begin(), samples.end(),
+                         [&](const Sample& s) { return s.subtype == subtype; });
+    };
+    data.classes = has(Subtype::kBacterial) && has(Subtype::kViral) ? 3 : 2;
+  }
+
+  data.input = arguments.input;
+  data.input.width = data.input.height = arguments.train.input_size;
+  std::unique_ptr<LungFinder> finder;
+  if (!arguments.lungs.empty()) {
+    const std::filesystem::path folder = arguments.lungs;
+    auto model = load_lung_model(folder);
+    if (!model) return with_context(model.error(), arguments.lungs);
+    auto network = read_text(folder / model->network_file);
+    if (!network) return with_context(network.error(), arguments.lungs);
+    auto made = make_lung_finder(folder, *model, {.threads = arguments.train.threads});
+    if (!made) return with_context(made.error(), arguments.lungs);
+    finder = std::move(*made);
+    data.input.framing = Framing::kLungs;
+    data.lungs = std::move(*model);
+    data.lung_network = std::move(*network);
+  }
+
+  Progress progress("reading", samples.size());
+  Result<PictureSet> films = load_pictures(
+      samples, data.classes, Preprocessor(data.input), finder.get(), arguments.train.threads,
+      [&] { progress.advance(); }, stop);
+  if (!films) return films.error();
+  data.films = std::move(*films);
+  progress.clear();
+  for (const std::string& reason : data.films.unreadable) std::cerr << "left out: " << reason << '\n';
+  if (!arguments.extra.empty()) {
+    if (const auto added = read_extra(arguments.extra, data, finder.get(), arguments.train.threads, stop);
+        !added)
+      return added.error();
+  }
+  return data;
+}
+
+}  // namespace xray

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "common/result.h"
+#include "dataset/dataset.h"
+#include "model/lungs.h"
+#include "train/picture_set.h"
+#include "train/trainer.h"
+
+namespace CLI {
+class App;
+}
+
+namespace xray {
+
+/// Which films a classifier is trained on, how it sees them, and how it is trained.
+struct ClassifierArguments {
+  std::string data;
+  std::string extra;  ///< folder of films to train on besides, never measured on; may be empty
+  std::string lungs;  ///< folder of a lung network; empty: whole films
+  InputSpec input;    ///< size and framing follow from the options
+  int classes = 0;    ///< 0: three where the file names tell the kinds, else two
+  TrainOptions train;
+};
+
+/// Adds every option of `arguments`, which must outlive the parsing.
+void add_classifier_options(CLI::App& command, const std::shared_ptr<ClassifierArguments>& arguments);
+
+/// A data set in memory, ready to be trained on.
+struct TrainingData {
+  Dataset dataset;
+  int classes = 2;
+  InputSpec input;
+  std::optional<LungModel> lungs;
+  std::string lung_network;  ///< ONNX bytes
+  PictureSet films;          ///< sample_index counts dataset.samples
+  std::vector<TrainingPicture> extra;
+
+  /// Copies of the films whose index in `films` is wanted.
+  std::vector<TrainingPicture> select(const std::function<bool(std::size_t film)>& wanted) const;
+  /// The same, and the extra films.
+  std::vector<TrainingPicture> select_training(const std::function<bool(std::size_t film)>& wanted) const;
+};
+
+/// Reads everything, saying on standard error what had to be left out.
+Result<TrainingData> read_training_data(const ClassifierArguments& arguments, const std::stop_token& stop);
+
+}  // namespace xray

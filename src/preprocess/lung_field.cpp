@@ -1,0 +1,184 @@
+#include "preprocess/lung_field.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <numeric>
+
+namespace xray {
+namespace {
+
+constexpr float kInside = 0.5F;
+/// The smallest part of a picture that counts as a lung field.
+constexpr double kSmallestField = 0.01;
+constexpr double kSmallestArea = 0.06;
+constexpr double kLargestArea = 0.75;
+/// A lung this much smaller than the other is half outside the film, or no lung.
+constexpr double kSmallestBalance = 0.25;
+/// Below, there is nothing that could be cropped to.
+constexpr double kNoLungs = 0.03;
+
+struct Field {
+  std::size_t cells = 0;
+  int left = 0;
+  int right = 0;
+  int top = 0;
+  int bottom = 0;
+  double centre_x = 0;
+};
+
+/// Connected parts, largest first.
+std::vector<Field> find_fields(const LungField& lungs) {
+  const auto inside = [&](std::size_t cell) { return lungs.probability[cell] > kInside; };
+  std::vector<bool> seen(lungs.probability.size());
+  std::vector<Field> fields;
+  std::vector<std::size_t> open;
+  const auto width = static_cast<std::size_t>(lungs.width);
+  for (std::size_t start = 0; start < seen.size(); ++start) {
+    if (seen[start] || !inside(start)) continue;
+    Field field{.left = lungs.width, .right = -1, .top = lungs.height, .bottom = -1};
+    const auto visit = [&](std::size_t cell) {
+      if (seen[cell] || !inside(cell)) return;
+      seen[cell] = true;
+      open.push_back(cell);
+    };
+    visit(start);
+    while (!open.empty()) {
+      const std::size_t cell = open.back();
+      open.pop_back();
+      const int x = static_cast<int>(cell % width);
+      const int y = static_cast<int>(cell / width);
+      ++field.cells;
+      field.centre_x += x;
+      field.left = std::min(field.left, x);
+      field.right = std::max(field.right, x);
+      field.top = std::min(field.top, y);
+      field.bottom = std::max(field.bottom, y);
+      if (x > 0) visit(cell - 1);
+      if (x + 1 < lungs.width) visit(cell + 1);
+      if (y > 0) visit(cell - width);
+      if (y + 1 < lungs.height) visit(cell + width);
+    }
+    field.centre_x /= static_cast<double>(field.cells);
+    fields.push_back(field);
+  }
+  std::sort(fields.begin(), fields.end(), [](const Field& a, const Field& b) { return a.cells > b.cells; });
+  return fields;
+}
+
+/// How frequent each gray level is inside the lungs.
+std::array<double, 256> gray_in_lungs(const Image& film, const LungField& field) {
+  std::array<double, 256> histogram{};
+  const auto pixels = film.pixels8();
+  for (int y = 0; y < film.height(); ++y) {
+    const auto row = static_cast<std::size_t>(y * field.height / film.height() * field.width);
+    for (int x = 0; x < film.width(); ++x) {
+      if (field.probability[row + static_cast<std::size_t>(x * field.width / film.width())] <= kInside)
+        continue;
+      histogram[pixels[static_cast<std::size_t>(y) * static_cast<std::size_t>(film.width()) +
+                       static_cast<std::size_t>(x)]] += 1;
+    }
+  }
+  return histogram;
+}
+
+/// The level that a share `share` of the histogram stays below, between the edges of a
+/// level too, so that narrow ranges are not cut to steps.
+double quantile(const std::array<double, 256>& histogram, double share) {
+  const double wanted = share * std::accumulate(histogram.begin(), histogram.end(), 0.0);
+  double below = 0;
+  for (std::size_t level = 0; level < histogram.size(); ++level) {
+    if (below + histogram[level] >= wanted && histogram[level] > 0)
+      return static_cast<double>(level) + (wanted - below) / histogram[level] - 0.5;
+    below += histogram[level];
+  }
+  return 255.0;
+}
+
+/// What each gray level becomes.
+std::array<std::uint8_t, 256> tone_curve(const std::array<double, 256>& histogram, Tone tone) {
+  const double low = quantile(histogram, 0.01);
+  const double high = quantile(histogram, 0.99);
+  const double range = std::max(high - low, 1.0);
+  const double total = std::max(std::accumulate(histogram.begin(), histogram.end(), 0.0), 1.0);
+  std::array<std::uint8_t, 256> curve{};
+  double below = 0;
+  for (std::size_t level = 0; level < curve.size(); ++level) {
+    const double straight = (static_cast<double>(level) - low) / range;
+    double share = straight;
+    // Outside what lungs show, both curves are one.
+    if (tone == Tone::kEqualise && straight > 0 && straight < 1)
+      share = ((below + histogram[level] / 2) / total - 0.01) / 0.98;
+    below += histogram[level];
+    curve[level] = static_cast<std::uint8_t>(
+        std::lround(255 * std::clamp(share * (1 - 2 * kStretchRoom) + kStretchRoom, 0.0, 1.0)));
+  }
+  return curve;
+}
+
+}  // namespace
+
+LungShape measure_lungs(const LungField& field) {
+  LungShape shape;
+  const auto cells = static_cast<double>(field.probability.size());
+  std::vector<Field> fields = find_fields(field);
+  std::erase_if(fields,
+                [&](const Field& f) { return static_cast<double>(f.cells) < kSmallestField * cells; });
+  shape.fields = static_cast<int>(fields.size());
+  if (fields.empty()) {
+    shape.doubt = "no lungs can be made out";
+    return shape;
+  }
+  int left = field.width;
+  int right = -1;
+  int top = field.height;
+  int bottom = -1;
+  for (const Field& f : fields) {
+    left = std::min(left, f.left);
+    right = std::max(right, f.right);
+    top = std::min(top, f.top);
+    bottom = std::max(bottom, f.bottom);
+    shape.area += static_cast<double>(f.cells) / cells;
+  }
+  shape.left = static_cast<double>(left) / field.width;
+  shape.right = static_cast<double>(right + 1) / field.width;
+  shape.top = static_cast<double>(top) / field.height;
+  shape.bottom = static_cast<double>(bottom + 1) / field.height;
+  if (fields.size() > 1)
+    shape.balance = static_cast<double>(fields[1].cells) / static_cast<double>(fields[0].cells);
+
+  // Lungs that touch are one field, as wide as two.
+  const bool touching = fields.size() == 1 && fields[0].right - fields[0].left > field.width / 3;
+  if (shape.area < kSmallestArea) {
+    shape.doubt = "the lungs take up hardly any of the picture";
+  } else if (shape.area > kLargestArea) {
+    shape.doubt = "the lungs take up nearly the whole picture";
+  } else if (fields.size() == 1 && !touching) {
+    shape.doubt = "only one lung can be made out";
+  } else if (fields.size() > 1 && shape.balance < kSmallestBalance && !touching) {
+    shape.doubt = "one lung is much smaller than the other";
+  } else if (fields.size() > 1 && std::abs(fields[0].centre_x - fields[1].centre_x) < 0.15 * (right - left)) {
+    shape.doubt = "the lungs do not lie side by side";
+  }
+  return shape;
+}
+
+Result<LungView> view_lungs(const Image& film, const LungField& field, double margin, Tone tone) {
+  const LungShape shape = measure_lungs(field);
+  if (shape.area < kNoLungs) return Error{ErrorCode::kUnusable, "no lungs can be made out in the picture"};
+  const std::array<std::uint8_t, 256> curve = tone_curve(gray_in_lungs(film, field), tone);
+  Image::Pixels8 pixels(film.pixels8().begin(), film.pixels8().end());
+  for (std::uint8_t& pixel : pixels) pixel = curve[pixel];
+
+  const double spread_x = margin * (shape.right - shape.left);
+  const double spread_y = margin * (shape.bottom - shape.top);
+  const double left = std::max(0.0, shape.left - spread_x) * film.width();
+  const double top = std::max(0.0, shape.top - spread_y) * film.height();
+  const double right = std::min(1.0, shape.right + spread_x) * film.width();
+  const double bottom = std::min(1.0, shape.bottom + spread_y) * film.height();
+  return LungView{.film = Image(film.width(), film.height(), std::move(pixels)),
+                  .frame = {left, top, right - left, bottom - top}};
+}
+
+}  // namespace xray

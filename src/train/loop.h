@@ -1,0 +1,58 @@
+#pragma once
+
+#include <torch/torch.h>
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <stop_token>
+
+#include "common/result.h"
+#include "train/trainer.h"
+
+namespace xray {
+
+/// What one kind of training adds to the loop that all share.
+struct TrainTask {
+  /// A network with random weights; torch::manual_seed was called before.
+  std::function<std::shared_ptr<torch::nn::Module>()> make;
+  /// Called once on a fresh run's network, still on the CPU; may be empty.
+  std::function<Result<Done>(torch::nn::Module& network)> start;
+  std::int64_t steps_per_epoch = 0;
+  /// The loss of batch `step` (0, 1, ... over all epochs), a scalar to be differentiated.
+  std::function<torch::Tensor(torch::nn::Module& network, std::int64_t step)> loss;
+  /// Validation of the averaged weights; fills loss, AUC and accuracy where there is something to measure.
+  std::function<EpochReport(torch::nn::Module& average)> validate;
+  bool has_validation = false;
+  /// Share of the time since the last call that was spent waiting for pictures.
+  std::function<double()> loader_wait;
+};
+
+/// Checks device and precision of `options`. kInvalidArgument.
+Result<Done> check_machine(const TrainOptions& options);
+
+/// Whether the forward pass is to run in bf16 under `options` on this machine.
+bool use_bf16(const TrainOptions& options);
+
+/// bf16 for the operators that bear it, while in scope.
+class Autocast {
+ public:
+  Autocast(torch::DeviceType device, bool on);
+  ~Autocast();
+  Autocast(const Autocast&) = delete;
+  Autocast& operator=(const Autocast&) = delete;
+
+ private:
+  torch::DeviceType device_;
+  bool on_;
+};
+
+/// Runs `task` in folder `run`: AdamW on a one-cycle schedule, averaged weights,
+/// logs and checkpoints. Contract, files and failures are those of train().
+/// Returns the averaged weights that are kept, in evaluation mode on the CPU.
+Result<std::shared_ptr<torch::nn::Module>> run_loop(const TrainOptions& options, const TrainTask& task,
+                                                    const std::filesystem::path& run,
+                                                    const TrainCallbacks& callbacks,
+                                                    const std::stop_token& stop);
+
+}  // namespace xray

@@ -1,0 +1,242 @@
+#include "train/out_of_fold.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <set>
+#include <sstream>
+#include <string_view>
+#include <utility>
+
+#include "common/file.h"
+#include "train/picture_set.h"
+
+namespace xray {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Fields that stand before the logits.
+constexpr std::size_t kFixedFields = 7;
+
+std::string file_of(const Dataset& dataset, const Sample& sample) {
+  return sample.path.lexically_relative(dataset.root).generic_string();
+}
+
+/// As RFC 4180 wants a field that holds commas or quotes.
+std::string quoted(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"') out += '"';
+    out += c;
+  }
+  return out + '"';
+}
+
+std::vector<std::string> split_line(std::string_view line) {
+  std::vector<std::string> fields(1);
+  bool inside = false;
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    const char c = line[i];
+    if (inside && c == '"' && i + 1 < line.size() && line[i + 1] == '"') {
+      fields.back() += '"';
+      ++i;
+    } else if (c == '"') {
+      inside = !inside;
+    } else if (c == ',' && !inside) {
+      fields.emplace_back();
+    } else {
+      fields.back() += c;
+    }
+  }
+  return fields;
+}
+
+template <typename Number>
+bool parse(const std::string& text, Number& number) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+std::string header(int classes) {
+  std::string line = "file,label,subtype,group,patient,fold,probability";
+  for (const std::string& name : class_names(classes)) line += ",logit_" + name;
+  return line;
+}
+
+}  // namespace
+
+std::vector<double> softmax(const std::vector<float>& logits) {
+  const float highest = *std::max_element(logits.begin(), logits.end());
+  std::vector<double> p;
+  double sum = 0;
+  for (const float logit : logits) sum += p.emplace_back(std::exp(static_cast<double>(logit - highest)));
+  for (double& value : p) value /= sum;
+  return p;
+}
+
+std::vector<ScoredCase> pneumonia_cases(const Dataset& dataset, const std::vector<FoldScore>& scores) {
+  std::vector<ScoredCase> cases;
+  for (const FoldScore& score : scores) {
+    const bool ill = dataset.samples[score.sample].label == Label::kPneumonia;
+    cases.push_back({ill, 1 - softmax(score.logits)[0]});
+  }
+  return cases;
+}
+
+std::vector<ScoredCase> viral_cases(const Dataset& dataset, const std::vector<FoldScore>& scores) {
+  std::vector<ScoredCase> cases;
+  for (const FoldScore& score : scores) {
+    const Subtype subtype = dataset.samples[score.sample].subtype;
+    if (score.logits.size() < 3 || (subtype != Subtype::kBacterial && subtype != Subtype::kViral)) continue;
+    const double odds = static_cast<double>(score.logits[1] - score.logits[2]);
+    cases.push_back({subtype == Subtype::kViral, 1 / (1 + std::exp(odds))});
+  }
+  return cases;
+}
+
+std::vector<ScoredCase> cross_calibrated(const std::vector<ScoredCase>& cases,
+                                         const std::vector<FoldScore>& scores) {
+  std::set<int> folds;
+  for (const FoldScore& score : scores) folds.insert(score.fold);
+  std::vector<ScoredCase> result = cases;
+  for (const int fold : folds) {
+    std::vector<ScoredCase> others;
+    for (std::size_t i = 0; i < cases.size(); ++i)
+      if (scores[i].fold != fold) others.push_back(cases[i]);
+    const PlattScaling scaling = fit_platt(others);
+    for (std::size_t i = 0; i < cases.size(); ++i)
+      if (scores[i].fold == fold) result[i].probability = apply(scaling, cases[i].probability);
+  }
+  return result;
+}
+
+std::string to_csv(const Dataset& dataset, const std::vector<FoldScore>& scores, int classes) {
+  std::ostringstream csv;
+  csv.precision(7);
+  csv << header(classes) << '\n';
+  for (const FoldScore& score : scores) {
+    const Sample& sample = dataset.samples[score.sample];
+    csv << quoted(file_of(dataset, sample)) << ',' << name(sample.label) << ',' << name(sample.subtype) << ','
+        << quoted(sample.group) << ',' << quoted(sample.patient) << ',' << score.fold << ','
+        << 1 - softmax(score.logits)[0];
+    for (const float logit : score.logits) csv << ',' << logit;
+    csv << '\n';
+  }
+  return csv.str();
+}
+
+Result<std::vector<FoldScore>> read_fold_scores(const fs::path& csv, const Dataset& dataset, int classes) {
+  constexpr std::uint64_t kMaxBytes = 1ULL << 30U;
+  const Result<std::string> text = read_text(csv, kMaxBytes);
+  if (!text) return with_context(text.error(), csv.string());
+  std::map<std::string, std::size_t> sample_of;
+  for (std::size_t i = 0; i < dataset.samples.size(); ++i)
+    sample_of.emplace(file_of(dataset, dataset.samples[i]), i);
+
+  std::istringstream lines(*text);
+  std::string line;
+  if (!std::getline(lines, line) || line != header(classes))
+    return Error{ErrorCode::kInvalidArgument,
+                 csv.string() + ": not the scores of a cross-validation with these classes"};
+  std::vector<FoldScore> scores;
+  std::vector<bool> has_score(dataset.samples.size());
+  for (std::size_t number = 2; std::getline(lines, line); ++number) {
+    const std::vector<std::string> fields = split_line(line);
+    FoldScore score;
+    bool good =
+        fields.size() == kFixedFields + static_cast<std::size_t>(classes) && parse(fields[5], score.fold);
+    for (std::size_t i = kFixedFields; good && i < fields.size(); ++i)
+      good = parse(fields[i], score.logits.emplace_back()) && std::isfinite(score.logits.back());
+    if (!good)
+      return Error{ErrorCode::kDamaged, csv.string() + ": line " + std::to_string(number) + " is damaged"};
+    const auto sample = sample_of.find(fields[0]);
+    if (sample == sample_of.end()) continue;
+    score.sample = sample->second;
+    has_score[score.sample] = true;
+    scores.push_back(std::move(score));
+  }
+  for (std::size_t i = 0; i < dataset.samples.size(); ++i)
+    if (!has_score[i] && class_of(dataset.samples[i], classes) >= 0)
+      return Error{ErrorCode::kInvalidArgument,
+                   csv.string() + ": has no score of " + dataset.samples[i].path.string()};
+  return scores;
+}
+
+Result<OperatingPoint> operating_point_from(const std::string& text) {
+  constexpr std::string_view kWanted = "sensitivity:";
+  if (text == "equal-errors") return OperatingPoint{OperatingRule::kEqualErrors};
+  if (text == "accuracy") return OperatingPoint{OperatingRule::kMostAccurate};
+  if (text == "half") return OperatingPoint{OperatingRule::kHalf};
+  OperatingPoint point{OperatingRule::kSensitivity};
+  if (text.starts_with(kWanted) && parse(text.substr(kWanted.size()), point.sensitivity) &&
+      point.sensitivity > 0 && point.sensitivity <= 1)
+    return point;
+  return Error{ErrorCode::kInvalidArgument,
+               "no operating point '" + text + "' (equal-errors, accuracy, half, sensitivity:0.98)"};
+}
+
+std::string describe(const OperatingPoint& point) {
+  switch (point.rule) {
+    case OperatingRule::kEqualErrors:
+      return "on patients not trained on, as large a share of pneumonia is missed as of normal films is "
+             "called "
+             "ill; unlike the point of most right answers this does not lean on how common pneumonia is in "
+             "the set";
+    case OperatingRule::kMostAccurate:
+      return "most right answers on patients not trained on, at the set's own share of pneumonia";
+    case OperatingRule::kHalf:
+      return "0.5 of the calibrated probability";
+    case OperatingRule::kSensitivity: {
+      std::ostringstream text;
+      text << "the highest that finds " << 100 * point.sensitivity
+           << " % of pneumonia on patients not trained on";
+      return text.str();
+    }
+  }
+  return {};
+}
+
+double choose_threshold(const std::vector<ScoredCase>& cases, const OperatingPoint& point) {
+  std::vector<ScoredCase> sorted = cases;
+  std::sort(sorted.begin(), sorted.end(),
+            [](const ScoredCase& a, const ScoredCase& b) { return a.probability < b.probability; });
+  const auto positives = static_cast<double>(
+      std::count_if(sorted.begin(), sorted.end(), [](const ScoredCase& c) { return c.positive; }));
+  const double negatives = static_cast<double>(sorted.size()) - positives;
+  if (positives == 0 || negatives == 0 || point.rule == OperatingRule::kHalf) return 0.5;
+
+  // How far from what is wanted, if `missed` positives and `alarms` negatives are called wrong.
+  const auto cost = [&](double missed, double alarms) {
+    switch (point.rule) {
+      case OperatingRule::kEqualErrors:
+        return std::abs(missed / positives - alarms / negatives);
+      case OperatingRule::kSensitivity:
+        // Fewest alarms among the thresholds that miss no more than allowed.
+        return missed > (1 - point.sensitivity) * positives + 1e-9 ? std::numeric_limits<double>::infinity()
+                                                                   : alarms;
+      case OperatingRule::kMostAccurate:
+      case OperatingRule::kHalf:
+        return missed + alarms;
+    }
+    return missed + alarms;
+  };
+  double missed = 0;
+  double alarms = negatives;
+  double best = 0.5;
+  double smallest = std::numeric_limits<double>::infinity();
+  for (std::size_t i = 0; i + 1 < sorted.size(); ++i) {
+    // The threshold rises past this case, which is now called normal.
+    (sorted[i].positive ? missed : alarms) += sorted[i].positive ? 1 : -1;
+    if (sorted[i + 1].probability <= sorted[i].probability) continue;
+    if (cost(missed, alarms) >= smallest) continue;
+    smallest = cost(missed, alarms);
+    best = (sorted[i].probability + sorted[i + 1].probability) / 2;
+  }
+  return std::clamp(best, 0.01, 0.99);
+}
+
+}  // namespace xray
