@@ -80,17 +80,17 @@ Row make_row(std::size_t number, double threshold, const std::vector<Sample>& sa
   double absolute_change = 0;
   for (std::size_t i = 0; i < answers.size(); ++i) {
     if (!answers[i]) continue;
-    const double before = answers[i]->front().value();
+    const std::optional<double> before = answers[i]->front();
     const std::optional<double> after = (*answers[i])[number];
-    if (!after) {
+    if (!before || !after) {
       ++row.refused;
       continue;
     }
     cases.push_back({samples[i].label == Label::kPneumonia, *after});
-    row.to_pneumonia += before < threshold && *after >= threshold ? 1 : 0;
-    row.to_normal += before >= threshold && *after < threshold ? 1 : 0;
-    change += 100 * (*after - before);
-    absolute_change += 100 * std::abs(*after - before);
+    row.to_pneumonia += *before < threshold && *after >= threshold ? 1 : 0;
+    row.to_normal += *before >= threshold && *after < threshold ? 1 : 0;
+    change += 100 * (*after - *before);
+    absolute_change += 100 * std::abs(*after - *before);
   }
   const auto n = static_cast<std::int64_t>(cases.size());
   row.flip_rate = proportion(row.to_normal + row.to_pneumonia, n);

@@ -27,9 +27,10 @@ using testing::HasSubstr;
 
 std::vector<Sample> samples(int normal, int pneumonia) {
   std::vector<Sample> all;
-  for (int i = 0; i < normal; ++i) all.push_back({.path = "n" + std::to_string(i)});
-  for (int i = 0; i < pneumonia; ++i)
-    all.push_back({.path = "p" + std::to_string(i), .label = Label::kPneumonia});
+  all.reserve(static_cast<std::size_t>(normal + pneumonia));
+  for (int i = 0; i < normal + pneumonia; ++i)
+    all.push_back(i < normal ? Sample{.path = "n" + std::to_string(i)}
+                             : Sample{.path = "p" + std::to_string(i - normal), .label = Label::kPneumonia});
   return all;
 }
 

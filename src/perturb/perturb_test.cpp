@@ -27,6 +27,10 @@ const Perturbation& named(std::string_view name) {
   return *std::ranges::find(kRobustnessSuite, name, &Perturbation::name);
 }
 
+Image flat(int side, std::uint8_t level) {
+  return {side, side, Image::Pixels8(static_cast<std::size_t>(side) * static_cast<std::size_t>(side), level)};
+}
+
 Image changed(const Image& image, std::string_view name, std::uint64_t seed = 1) {
   return perturb(image, named(name), seed);
 }
@@ -153,8 +157,8 @@ TEST(Perturb, MovesGrayLevelsTheWayItsNameTells) {
 
 TEST(Perturb, TakesWhiteOfADarkSixteenBitPictureFromThePicture) {
   // 12 bits in 16, as detectors write them: changes are relative to what is there.
-  Image::Pixels16 pixels;
-  for (int i = 0; i < 100 * 100; ++i) pixels.push_back(static_cast<std::uint16_t>(i % 4001));
+  Image::Pixels16 pixels(10'000);
+  for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<std::uint16_t>(i % 4001);
   const Image film(100, 100, pixels);
   const double tenth = mean(changed(film, "brightness_up")) - mean(film);
   EXPECT_NEAR(tenth, 0.1 * 4000 / 257, 0.1);
@@ -174,13 +178,11 @@ TEST(Perturb, SpreadsTwelveBitsAsTheirStorageTells) {
 
 TEST(Perturb, MovesThePictureWhereItsNameTells) {
   // One bright dot right of the middle, above it.
-  Image::Pixels8 pixels(100 * 100, 60);
-  const auto dot = [](Image::Pixels8& p, int x, int y) {
-    for (int dy = 0; dy < 3; ++dy)
-      for (int dx = 0; dx < 3; ++dx) p[static_cast<std::size_t>((y + dy) * 100 + x + dx)] = 250;
-  };
-  dot(pixels, 80, 30);
-  const Image film(100, 100, pixels);
+  constexpr std::size_t kSide = 100;
+  Image::Pixels8 pixels(kSide * kSide, 60);
+  for (std::size_t y = 30; y < 33; ++y)
+    for (std::size_t x = 80; x < 83; ++x) pixels[y * kSide + x] = 250;
+  const Image film(kSide, kSide, pixels);
   const auto place = [](const Image& image) {
     const auto brightest = std::ranges::max_element(image.pixels8());
     const auto index = static_cast<int>(brightest - image.pixels8().begin());
@@ -200,7 +202,7 @@ TEST(Perturb, MovesThePictureWhereItsNameTells) {
 }
 
 TEST(Perturb, FramesAndHidesTheRimAndLeavesTheMiddle) {
-  const Image film(200, 200, Image::Pixels8(200 * 200, 100));
+  const Image film = flat(200, 100);
   EXPECT_EQ(level(changed(film, "border_black"), 0.02, 0.5), 0);
   EXPECT_EQ(level(changed(film, "border_white"), 0.02, 0.5), 255);
   EXPECT_LT(level(changed(film, "collimation"), 0.01, 0.5), 8);
@@ -213,7 +215,7 @@ TEST(Perturb, FramesAndHidesTheRimAndLeavesTheMiddle) {
 }
 
 TEST(Perturb, PutsTheSideMarkerOnItsOwnSide) {
-  const Image film(200, 200, Image::Pixels8(200 * 200, 100));
+  const Image film = flat(200, 100);
   std::set<bool> sides;
   for (std::uint64_t seed = 0; seed < 20; ++seed) {
     const Image marked = changed(film, "marker", seed);
@@ -233,8 +235,7 @@ TEST(Perturb, PutsTheSideMarkerOnItsOwnSide) {
 
 TEST(Perturb, MakesGrainOfTheFilmNotOfThePixels) {
   const auto grain = [](int side) {
-    const Image film(side, side,
-                     Image::Pixels8(static_cast<std::size_t>(side) * static_cast<std::size_t>(side), 120));
+    const Image film = flat(side, 120);
     const Plane plane = resize(changed(film, "noise"), 224, 224);
     double squares = 0;
     for (const float v : plane.values)
