@@ -104,6 +104,7 @@ TEST(Perturb, KeepsSizeAndDepthButWhereTheKindSaysOtherwise) {
 TEST(Perturb, DependsOnPictureKindAndSeedAlone) {
   const Image film = test::make_phantom({.width = 160, .height = 120});
   std::vector<Image> first;
+  first.reserve(kRobustnessSuite.size());
   for (const Perturbation& p : kRobustnessSuite) first.push_back(perturb(film, p, 5));
   // Backwards and from another thread: no state may carry over.
   std::jthread([&] {
