@@ -6,28 +6,13 @@
 #include <numbers>
 #include <vector>
 
-#include "image/decode.h"
-#include "image/encode.h"
+#include "perturb/draw.h"
 
 namespace xray {
 namespace {
 
 bool chance(Random& random, double probability) {
   return random.uniform() < probability;
-}
-
-std::size_t index(const Plane& plane, int x, int y) {
-  return static_cast<std::size_t>(y) * static_cast<std::size_t>(plane.width) + static_cast<std::size_t>(x);
-}
-float& at(Plane& plane, int x, int y) {
-  return plane.values[index(plane, x, y)];
-}
-float at(const Plane& plane, int x, int y) {
-  return plane.values[index(plane, x, y)];
-}
-
-Plane like(const Plane& plane) {
-  return {plane.width, plane.height, std::vector<float>(plane.values.size())};
 }
 
 /// Where output pixels are taken from: rotation, shear, zoom, aspect, shift and flip as
@@ -154,27 +139,6 @@ void tone(Plane& plane, const AugmentOptions& options, Random& random) {
   }
 }
 
-/// Three-tap binomial passes; `passes` of them make a Gaussian of variance passes / 2.
-void smooth(Plane& plane, int passes) {
-  Plane other = like(plane);
-  for (int pass = 0; pass < passes; ++pass) {
-    for (int y = 0; y < plane.height; ++y) {
-      for (int x = 0; x < plane.width; ++x) {
-        at(other, x, y) = (at(plane, std::max(x - 1, 0), y) + 2 * at(plane, x, y) +
-                           at(plane, std::min(x + 1, plane.width - 1), y)) /
-                          4;
-      }
-    }
-    for (int y = 0; y < plane.height; ++y) {
-      for (int x = 0; x < plane.width; ++x) {
-        at(plane, x, y) = (at(other, x, std::max(y - 1, 0)) + 2 * at(other, x, y) +
-                           at(other, x, std::min(y + 1, plane.height - 1))) /
-                          4;
-      }
-    }
-  }
-}
-
 /// What scanners, archives and exports do: coarser grids, sharpening, grain, JPEG.
 void degrade(Plane& plane, const AugmentOptions& options, Random& random) {
   if (chance(random, options.resample)) {
@@ -197,34 +161,7 @@ void degrade(Plane& plane, const AugmentOptions& options, Random& random) {
     for (float& value : plane.values)
       value += static_cast<float>(strength * 1.22 * (random.uniform() + random.uniform() - 1));
   }
-  if (chance(random, options.jpeg)) {
-    const Result<Bytes> bytes = encode_jpeg(to_image(plane), 20 + static_cast<int>(random.below(61)));
-    if (bytes) {
-      const Result<Image> again = decode_image(*bytes);
-      if (again) plane = resize(*again, plane.width, plane.height);
-    }
-  }
-}
-
-void fill_box(Plane& plane, int x0, int y0, int width, int height, float value) {
-  for (int y = std::max(y0, 0); y < std::min(y0 + height, plane.height); ++y)
-    for (int x = std::max(x0, 0); x < std::min(x0 + width, plane.width); ++x) at(plane, x, y) = value;
-}
-
-float mean_level(const Plane& plane) {
-  double sum = 0;
-  for (const float value : plane.values) sum += static_cast<double>(value);
-  return static_cast<float>(sum / static_cast<double>(plane.values.size()));
-}
-
-/// A short line between two points, `thick` pixels wide.
-void stroke(Plane& plane, double x0, double y0, double x1, double y1, int thick, float value) {
-  const int steps = 1 + static_cast<int>(2 * std::hypot(x1 - x0, y1 - y0));
-  for (int i = 0; i <= steps; ++i) {
-    const double t = static_cast<double>(i) / steps;
-    fill_box(plane, static_cast<int>(x0 + (x1 - x0) * t), static_cast<int>(y0 + (y1 - y0) * t), thick, thick,
-             value);
-  }
+  if (chance(random, options.jpeg)) plane = recompress(plane, 20 + static_cast<int>(random.below(61)));
 }
 
 /// One to three words of made-up glyphs (three to five strokes on a 3 x 4 grid) near
