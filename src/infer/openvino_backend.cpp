@@ -175,9 +175,11 @@ Result<std::unique_ptr<Backend>> make_openvino_backend(const ModelPackage& packa
   const ModelCard& card = package.card;
   const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   const int threads = options.threads > 0 ? options.threads : cores;
+  const auto path = package.network_path(options.precision);
+  if (!path) return path.error();
   try {
     ov::Core core;
-    const auto network = core.read_model(package.network_path().string());
+    const auto network = core.read_model(path->string());
     if (auto checked = check_network(*network, card); !checked) return checked.error();
     network->reshape({1, 1, card.input.height, card.input.width});
     ov::CompiledModel compiled = core.compile_model(network, "CPU", compile_options(options, threads));
@@ -185,7 +187,7 @@ Result<std::unique_ptr<Backend>> make_openvino_backend(const ModelPackage& packa
     return std::unique_ptr<Backend>(
         std::make_unique<OpenVinoBackend>(std::move(compiled), requests, has_output(*network, kMaps)));
   } catch (const std::exception& failure) {
-    return Error{ErrorCode::kBadModel, card.network_file + ": " + failure.what()};
+    return Error{ErrorCode::kBadModel, path->filename().string() + ": " + failure.what()};
   }
 }
 

@@ -23,6 +23,7 @@ constexpr double kLargest = 1e6;
 constexpr int kMaxDepth = 32;
 constexpr const char* kPerImageName = "per_image";
 constexpr const char* kFixedName = "fixed";
+constexpr const char* kInt8Name = "int8";
 
 bool is_one_of(std::string_view key, std::span<const char* const> keys) {
   return std::find(keys.begin(), keys.end(), key) != keys.end();
@@ -38,6 +39,8 @@ class FieldReader {
   }
 
   FieldReader object(const char* key) const { return {field(key), name_of(key), failure_}; }
+
+  bool has(const char* key) const { return object_.contains(key); }
 
   std::string text(const char* key) const {
     const Json& value = field(key);
@@ -125,6 +128,29 @@ bool is_sha256(const std::string& text) {
   return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
 }
 
+PackageFile read_file_entry(const FieldReader& fields, std::initializer_list<const char*> allowed) {
+  PackageFile file{fields.text("file"), fields.text("sha256")};
+  fields.require(is_plain_file_name(file.name), "file", "is not a plain file name");
+  fields.require(is_sha256(file.sha256), "sha256", "is not 64 lower-case hexadecimal digits");
+  fields.allow_only(allowed);
+  return file;
+}
+
+NetworkFiles read_network(const FieldReader& fields) {
+  NetworkFiles network{.fp32 = read_file_entry(fields, {"file", "sha256", kInt8Name})};
+  if (fields.has(kInt8Name)) {
+    network.int8 = read_file_entry(fields.object(kInt8Name), {"file", "sha256"});
+    fields.require(network.int8->name != network.fp32.name, kInt8Name, "is the same file");
+  }
+  return network;
+}
+
+Json to_json(const NetworkFiles& network) {
+  Json json = {{"file", network.fp32.name}, {"sha256", network.fp32.sha256}};
+  if (network.int8) json[kInt8Name] = {{"file", network.int8->name}, {"sha256", network.int8->sha256}};
+  return json;
+}
+
 InputSpec read_input(const FieldReader& fields) {
   InputSpec input;
   input.width = fields.integer("width", 32, 4096);
@@ -144,6 +170,16 @@ InputSpec read_input(const FieldReader& fields) {
 
 }  // namespace
 
+const char* name(Precision precision) {
+  switch (precision) {
+    case Precision::kFp32:
+      return "fp32";
+    case Precision::kInt8:
+      return kInt8Name;
+  }
+  throw std::logic_error("no such precision");
+}
+
 Json to_json(const ModelCard& card) {
   Json input = {{"width", card.input.width}, {"height", card.input.height}};
   switch (card.input.normalisation) {
@@ -160,7 +196,7 @@ Json to_json(const ModelCard& card) {
       {"format", ModelCard::kFormat},
       {"name", card.name},
       {"version", card.version},
-      {"network", {{"file", card.network_file}, {"sha256", card.network_sha256}}},
+      {"network", to_json(card.network)},
       {"input", std::move(input)},
       {"classes", card.classes},
       {"calibration",
@@ -188,13 +224,7 @@ Result<ModelCard> card_from_json(const Json& json) {
   card.name = fields.text("name");
   card.version = fields.text("version");
 
-  const FieldReader network = fields.object("network");
-  card.network_file = network.text("file");
-  network.require(is_plain_file_name(card.network_file), "file", "is not a plain file name");
-  card.network_sha256 = network.text("sha256");
-  network.require(is_sha256(card.network_sha256), "sha256", "is not 64 lower-case hexadecimal digits");
-  network.allow_only({"file", "sha256"});
-
+  card.network = read_network(fields.object("network"));
   card.input = read_input(fields.object("input"));
 
   card.classes = fields.texts("classes");

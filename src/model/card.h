@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,27 @@ struct Calibration {
   double intercept = 0.0;
 };
 
+/// A file of a model package; `sha256` of its bytes, 64 lower-case hexadecimal digits.
+struct PackageFile {
+  std::string name;
+  std::string sha256;
+};
+
+/// What a network calculates in.
+enum class Precision {
+  kFp32,  ///< 32-bit floats
+  kInt8,  ///< 8-bit integers where that keeps the scores (src/quantize); faster
+};
+
+/// "fp32", "int8".
+const char* name(Precision precision);
+
+/// A network in floats and, where the package holds it, the same in 8 bit.
+struct NetworkFiles {
+  PackageFile fp32;
+  std::optional<PackageFile> int8;
+};
+
 /// Who a model is and how to use it; `card.json` of a model package. What the
 /// program acts on is typed; what is for people to read (training data, quality,
 /// intended use, limits, licence) stays JSON: `about` carries every other
@@ -28,8 +50,7 @@ struct ModelCard {
 
   std::string name;
   std::string version;
-  std::string network_file = "network.onnx";
-  std::string network_sha256;
+  NetworkFiles network{.fp32 = {"network.onnx", ""}};
   InputSpec input;
   std::vector<std::string>
       classes;  ///< in the order of the logits: "normal", then "pneumonia" or "bacterial", "viral"
@@ -48,20 +69,23 @@ nlohmann::ordered_json to_json(const ModelCard& card);
 /// range, or unknown inside a typed field.
 Result<ModelCard> card_from_json(const nlohmann::ordered_json& json);
 
-/// A folder with `card.json` and the network it names.
+/// A folder with `card.json` and the networks it names.
 struct ModelPackage {
   std::filesystem::path directory;
   ModelCard card;
-  std::filesystem::path network_path() const { return directory / card.network_file; }
+
+  /// Where the network of this precision lies; without a wish the 8-bit one, should
+  /// there be one. kNotFound: the package does not hold it.
+  Result<std::filesystem::path> network_path(std::optional<Precision> precision = {}) const;
 };
 
-/// Reads and checks the card and the network's SHA-256. kNotFound, kBadModel.
+/// Reads and checks the card and the networks' SHA-256. kNotFound, kBadModel.
 Result<ModelPackage> load_package(const std::filesystem::path& directory);
 
-/// Writes the network and then the card (with the network's SHA-256) into
-/// `directory`, each atomically; the directory is made. kIo; kBadModel for a
-/// card that could not be read back.
+/// Writes the network, the same in 8 bit unless that is empty, and then the card
+/// (with their SHA-256) into `directory`, each atomically; the directory is made.
+/// kIo; kBadModel for a card that could not be read back.
 Result<Done> write_package(const std::filesystem::path& directory, ModelCard card,
-                           std::string_view network_bytes);
+                           std::string_view network_bytes, std::string_view int8_bytes = {});
 
 }  // namespace xray
