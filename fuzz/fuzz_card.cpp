@@ -47,10 +47,11 @@ std::vector<Bytes> xray::fuzz::seeds() {
   ModelCard card;
   card.name = "example";
   card.version = "1.2";
-  card.network_sha256 = std::string(64, 'a');
+  card.network.fp32.sha256 = std::string(64, 'a');
   card.classes = {"normal", "pneumonia"};
   std::vector<Bytes> seeds = {to_bytes(to_json(card).dump())};
   card.input = {.width = 96, .height = 64, .normalisation = Normalisation::kFixed, .mean = 100, .scale = 50};
+  card.network.int8 = {"network.int8.onnx", std::string(64, 'b')};
   card.classes = {"normal", "bacterial", "viral"};
   card.calibration = {.temperature = 1.5, .slope = 0.9, .intercept = -0.25};
   card.threshold = 0.4;

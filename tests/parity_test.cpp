@@ -34,7 +34,7 @@ TEST_P(Parity, OpenVinoGivesTheScoresOfLibTorch) {
   card.version = "1";
   card.input = {.width = kSize, .height = kSize};
   card.classes = {"normal", "bacterial", "viral"};
-  ASSERT_TRUE(write_package(dir.path(), card, network->to_onnx(kSize, kSize)));
+  ASSERT_TRUE(write_package(dir.path(), card, {network->to_onnx(kSize, kSize)}));
   const auto package = load_package(dir.path());
   ASSERT_TRUE(package) << package.error().message;
   const auto backend = make_openvino_backend(*package, {.threads = 1});
@@ -70,7 +70,7 @@ TEST(LungParity, OpenVinoFindsTheLungsThatLibTorchFinds) {
   const test::TempDir dir;
   LungModel model;
   model.input = {.width = kSize, .height = kSize};
-  ASSERT_TRUE(write_lung_model(dir.path(), model, network->to_onnx(kSize, kSize)));
+  ASSERT_TRUE(write_lung_model(dir.path(), model, {network->to_onnx(kSize, kSize)}));
   const auto loaded = load_lung_model(dir.path());
   ASSERT_TRUE(loaded) << loaded.error().message;
   const auto finder = make_lung_finder(dir.path(), *loaded, {.threads = 1});

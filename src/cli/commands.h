@@ -16,5 +16,7 @@ constexpr int kExitInterrupted = 130;  ///< stopped by Ctrl-C, as shells count i
 void add_predict(CLI::App& app, int& exit_code);
 void add_evaluate(CLI::App& app, int& exit_code);
 void add_serve(CLI::App& app, int& exit_code);
+/// A group: `xray model quantize`.
+void add_model(CLI::App& app, int& exit_code);
 
 }  // namespace xray

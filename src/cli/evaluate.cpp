@@ -35,7 +35,7 @@ struct EvaluateOptions {
   std::string folder;
   bool json = false;
   std::optional<Split> split;
-  std::string model;
+  ModelChoice model;
   std::optional<double> threshold;
   int threads = 0;
   std::string predictions;
@@ -256,7 +256,7 @@ void add_evaluate(CLI::App& app, int& exit_code) {
           "--split", [options, sides](const std::string& side) { options->split = sides.at(side); },
           "Only pictures below folders named so (default: all)")
       ->check(CLI::IsMember({"train", "val", "test", "all"}));
-  add_model_option(*command, options->model);
+  add_model_options(*command, options->model);
   command
       ->add_option("--threshold", options->threshold,
                    "Probability of pneumonia, 0 to 1, from which on the verdict is pneumonia (default: the "

@@ -18,6 +18,7 @@ constexpr const char* kExamples =
     "  find . -name '*.png' | xray predict -  file names from standard input\n"
     "  xray evaluate chest_xray/test          quality on labelled pictures\n"
     "  xray serve                             the web page on http://127.0.0.1:8080\n"
+    "  xray model quantize MODEL ...          a package with the network in 8 bit\n"
     "\n"
     "'xray COMMAND --help' tells more. Exit code: 0 all went well, 1 something failed, 2 wrong usage.";
 
@@ -31,6 +32,7 @@ int run(int argc, char** argv) {
   xray::add_predict(app, exit_code);
   xray::add_evaluate(app, exit_code);
   xray::add_serve(app, exit_code);
+  xray::add_model(app, exit_code);
 
   try {
     app.parse(argc, argv);

@@ -1,6 +1,7 @@
 #include "cli/options.h"
 
 #include <iostream>
+#include <map>
 
 #include "common/text.h"
 
@@ -11,9 +12,17 @@ int fail(const std::string& what, int exit_code) {
   return exit_code;
 }
 
-void add_model_option(CLI::App& command, std::string& model) {
-  command.add_option("--model", model, "Model package (default: $XRAY_MODEL, else the one shipped)")
+void add_model_options(CLI::App& command, ModelChoice& model) {
+  command.add_option("--model", model.folder, "Model package (default: $XRAY_MODEL, else the one shipped)")
       ->type_name("FOLDER");
+  const std::map<std::string, Precision> precisions = {{name(Precision::kFp32), Precision::kFp32},
+                                                       {name(Precision::kInt8), Precision::kInt8}};
+  command
+      .add_option_function<std::string>(
+          "--precision",
+          [precisions, &model](const std::string& wanted) { model.precision = precisions.at(wanted); },
+          "Network of the package: fp32 or int8 (default: int8 where there is one)")
+      ->check(CLI::IsMember({name(Precision::kFp32), name(Precision::kInt8)}));
 }
 
 void add_limit_options(CLI::App& command, DecodeLimits& limits) {
@@ -29,10 +38,11 @@ void add_limit_options(CLI::App& command, DecodeLimits& limits) {
       ->type_name("N");
 }
 
-Result<std::unique_ptr<Diagnoser>> open_diagnoser(const std::string& model, const DecodeLimits& limits,
-                                                  const BackendOptions& options) {
-  const auto package = model.empty() ? default_package() : std::filesystem::path(model);
+Result<std::unique_ptr<Diagnoser>> open_diagnoser(const ModelChoice& model, const DecodeLimits& limits,
+                                                  BackendOptions options) {
+  const auto package = model.folder.empty() ? default_package() : std::filesystem::path(model.folder);
   if (!package) return package.error();
+  options.precision = model.precision;
   auto diagnoser = make_diagnoser(*package, limits, options);
   if (!diagnoser) return with_context(diagnoser.error(), package->string());
   return diagnoser;

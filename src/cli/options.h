@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "cli/commands.h"
@@ -14,15 +15,20 @@ namespace xray {
 /// returns `exit_code`.
 int fail(const std::string& what, int exit_code = kExitSomeFailed);
 
-/// --model FOLDER.
-void add_model_option(CLI::App& command, std::string& model);
+/// Which network is to be asked.
+struct ModelChoice {
+  std::string folder;                  ///< of the package; empty: the default one
+  std::optional<Precision> precision;  ///< without a wish the faster one of the package
+};
+
+/// --model FOLDER and --precision.
+void add_model_options(CLI::App& command, ModelChoice& model);
 
 /// --max-bytes SIZE and --max-pixels N.
 void add_limit_options(CLI::App& command, DecodeLimits& limits);
 
-/// The diagnoser of the package `model`, or of the default one where that is empty;
-/// failures name the package.
-Result<std::unique_ptr<Diagnoser>> open_diagnoser(const std::string& model, const DecodeLimits& limits,
-                                                  const BackendOptions& options);
+/// Failures name the package. The precision of `options` gives way to that of `model`.
+Result<std::unique_ptr<Diagnoser>> open_diagnoser(const ModelChoice& model, const DecodeLimits& limits,
+                                                  BackendOptions options);
 
 }  // namespace xray

@@ -41,7 +41,7 @@ struct PredictOptions {
   std::vector<std::string> files;
   bool json = false;
   std::string heatmap_folder;
-  std::string model;
+  ModelChoice model;
   int threads = 0;
   DecodeLimits limits;
 };
@@ -240,7 +240,7 @@ void add_predict(CLI::App& app, int& exit_code) {
       ->add_option("--heatmap", options->heatmap_folder,
                    "Write each picture with its heat map into this folder, as NAME.heatmap.png")
       ->type_name("FOLDER");
-  add_model_option(*command, options->model);
+  add_model_options(*command, options->model);
   command->add_option("--threads", options->threads, "Threads (default: all cores)")
       ->type_name("N")
       ->check(CLI::Range(1, 1024));

@@ -6,12 +6,13 @@
 #include <string>
 #include <vector>
 
+#include "cli/options.h"
 #include "dataset/dataset.h"
 
 namespace xray {
 
 struct RobustnessOptions {
-  std::string model;                ///< empty: the default package
+  ModelChoice model;
   std::optional<double> threshold;  ///< instead of the card's
   int threads = 0;                  ///< 0: all cores
   std::size_t limit = 0;            ///< pictures at most, evenly from both classes; 0: all

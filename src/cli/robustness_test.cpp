@@ -72,7 +72,7 @@ class RobustnessTest : public testing::Test {
   }
 
   int evaluate(RobustnessOptions options, const std::stop_token& stop = {}) {
-    options.model = (dir_ / "tiny").string();
+    options.model.folder = (dir_ / "tiny").string();
     testing::internal::CaptureStdout();
     testing::internal::CaptureStderr();
     const int exit_code = evaluate_robustness(samples_, options, stop);

@@ -24,7 +24,7 @@ namespace {
 struct ServeOptions {
   std::string listen;
   std::string store = "sqlite:xray.sqlite";
-  std::string model;
+  ModelChoice model;
   int threads = 0;
   int queue = 64;
   DecodeLimits limits;
@@ -112,7 +112,7 @@ void add_serve(CLI::App& app, int& exit_code) {
       ->type_name("HOST:PORT");
   command->add_option("--store", options->store, "Where findings are kept (default: sqlite:xray.sqlite)")
       ->type_name("sqlite:PATH");
-  add_model_option(*command, options->model);
+  add_model_options(*command, options->model);
   command->add_option("--threads", options->threads, "Pictures diagnosed at one time (default: all cores)")
       ->type_name("N")
       ->check(CLI::Range(1, 1024));

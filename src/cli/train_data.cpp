@@ -124,7 +124,7 @@ Result<TrainingData> read_training_data(const ClassifierArguments& arguments, co
     const std::filesystem::path folder = arguments.lungs;
     auto model = load_lung_model(folder);
     if (!model) return with_context(model.error(), arguments.lungs);
-    auto network = read_text(folder / model->network_file);
+    auto network = read_text(folder / model->network.fp32.name);
     if (!network) return with_context(network.error(), arguments.lungs);
     auto made = make_lung_finder(folder, *model, {.threads = arguments.train.threads});
     if (!made) return with_context(made.error(), arguments.lungs);

@@ -151,8 +151,8 @@ Result<Done> write_result(const FitArguments& arguments, const nlohmann::ordered
   card.about = std::move(about);
 
   const fs::path package = fs::path(arguments.out) / "package";
-  Result<Done> written =
-      write_package(package, card, network.to_onnx(data.input.height, data.input.width), data.lung_network);
+  Result<Done> written = write_package(package, card, {network.to_onnx(data.input.height, data.input.width)},
+                                       {data.lung_network});
   if (!written) return written;
 
   // Kept for reading the model's mistakes without running it again.

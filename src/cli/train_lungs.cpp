@@ -112,7 +112,7 @@ int lungs(const LungArguments& arguments) {
                           {"split_seed", arguments.split_seed}};
   const fs::path package = fs::path(arguments.out) / "package";
   const InputSpec& spec = preprocessor.spec();
-  const auto written = write_lung_model(package, model, (*network)->to_onnx(spec.height, spec.width));
+  const auto written = write_lung_model(package, model, {(*network)->to_onnx(spec.height, spec.width)});
   if (!written) return train_exit(written.error());
 
   std::cout << "Dice on films of patients not trained on (mean, lowest tenth, lowest):\n" << std::fixed;

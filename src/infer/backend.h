@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -34,12 +35,14 @@ class Backend {
 
 /// How a backend uses the machine.
 struct BackendOptions {
-  int threads = 0;           ///< for inference in all; 0: all cores
-  bool low_latency = false;  ///< one picture as fast as can be, instead of many per second
+  int threads = 0;                       ///< for inference in all; 0: all cores
+  bool low_latency = false;              ///< one picture as fast as can be, instead of many per second
+  std::optional<Precision> precision{};  ///< of the package's networks; without a wish the faster one
 };
 
-/// Compiles the package's network with OpenVINO for the CPU. kBadModel where the
-/// network cannot be read or its inputs and outputs are not what the card says.
+/// Compiles the package's network with OpenVINO for the CPU. kNotFound where the
+/// package does not hold the precision; kBadModel where the network cannot be read
+/// or its inputs and outputs are not what the card says.
 Result<std::unique_ptr<Backend>> make_openvino_backend(const ModelPackage& package,
                                                        const BackendOptions& options = {});
 

@@ -47,9 +47,11 @@ class OpenVinoLungFinder final : public LungFinder {
 Result<std::unique_ptr<LungFinder>> make_lung_finder(const std::filesystem::path& directory,
                                                      const LungModel& model, const BackendOptions& options) {
   const InputSpec& input = model.input;
+  const auto file = model.network.file(options.precision);
+  if (!file) return file.error();
   try {
     ov::Core core;
-    const auto network = core.read_model((directory / model.network_file).string());
+    const auto network = core.read_model((directory / *file).string());
     if (network->inputs().size() != 1)
       return Error{ErrorCode::kBadModel, "the lung network has not one input"};
     if (!has_output(*network, kLungs))
@@ -60,7 +62,7 @@ Result<std::unique_ptr<LungFinder>> make_lung_finder(const std::filesystem::path
     if (auto checked = check_port(network->output(kLungs), kLungs, shape); !checked) return checked.error();
     return std::unique_ptr<LungFinder>(std::make_unique<OpenVinoLungFinder>(core, network, input, options));
   } catch (const std::exception& failure) {
-    return Error{ErrorCode::kBadModel, model.network_file + ": " + failure.what()};
+    return Error{ErrorCode::kBadModel, *file + ": " + failure.what()};
   }
 }
 

@@ -77,14 +77,16 @@ class OpenVinoBackend final : public Backend {
 Result<std::unique_ptr<Backend>> make_openvino_backend(const ModelPackage& package,
                                                        const BackendOptions& options) {
   const ModelCard& card = package.card;
+  const auto file = card.network.file(options.precision);
+  if (!file) return file.error();
   try {
     ov::Core core;
-    const auto network = core.read_model(package.network_path().string());
+    const auto network = core.read_model((package.directory / *file).string());
     if (auto checked = check_network(*network, card); !checked) return checked.error();
     network->reshape({1, 1, card.input.height, card.input.width});
     return std::unique_ptr<Backend>(std::make_unique<OpenVinoBackend>(core, network, options));
   } catch (const std::exception& failure) {
-    return Error{ErrorCode::kBadModel, card.network_file + ": " + failure.what()};
+    return Error{ErrorCode::kBadModel, *file + ": " + failure.what()};
   }
 }
 

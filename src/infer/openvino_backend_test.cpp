@@ -21,7 +21,7 @@ class OpenVinoBackend : public ::testing::Test {
  protected:
   Result<std::unique_ptr<Backend>> make(const ModelCard& card, const std::string& network,
                                         const BackendOptions& options = {}) {
-    const auto written = write_package(temp_ / "package", card, network);
+    const auto written = write_package(temp_ / "package", card, {network});
     EXPECT_TRUE(written.ok()) << written.error().message;
     auto package = load_package(temp_ / "package");
     EXPECT_TRUE(package.ok()) << package.error().message;

@@ -39,7 +39,7 @@ Json to_json(const ModelCard& card) {
       {"format", ModelCard::kFormat},
       {"name", card.name},
       {"version", card.version},
-      {"network", {{"file", card.network_file}, {"sha256", card.network_sha256}}},
+      {"network", to_json(card.network)},
       {"input", to_json(card.input)},
       {"classes", card.classes},
       {"calibration",
@@ -68,9 +68,7 @@ Result<ModelCard> card_from_json(const Json& json) {
   card.name = fields.text("name");
   card.version = fields.text("version");
 
-  const NetworkFile network = read_network_file(fields.object("network"));
-  card.network_file = network.file;
-  card.network_sha256 = network.sha256;
+  card.network = read_network(fields.object("network"));
 
   card.input = read_input(fields.object("input"));
 

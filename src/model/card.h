@@ -8,6 +8,7 @@
 
 #include "common/result.h"
 #include "model/lungs.h"
+#include "model/network_files.h"
 #include "preprocess/preprocess.h"
 
 namespace xray {
@@ -30,8 +31,7 @@ struct ModelCard {
 
   std::string name;
   std::string version;
-  std::string network_file = "network.onnx";
-  std::string network_sha256;
+  NetworkFiles network{.fp32 = {"network.onnx", ""}, .int8 = {}};
   InputSpec input;
   std::optional<LungModel> lungs;  ///< there where input.framing is kLungs
   std::vector<std::string>
@@ -51,20 +51,19 @@ nlohmann::ordered_json to_json(const ModelCard& card);
 /// range, or unknown inside a typed field.
 Result<ModelCard> card_from_json(const nlohmann::ordered_json& json);
 
-/// A folder with `card.json` and the network it names.
+/// A folder with `card.json` and the networks it names.
 struct ModelPackage {
   std::filesystem::path directory;
   ModelCard card;
-  std::filesystem::path network_path() const { return directory / card.network_file; }
 };
 
 /// Reads and checks the card and the SHA-256 of each network. kNotFound, kBadModel.
 Result<ModelPackage> load_package(const std::filesystem::path& directory);
 
 /// Writes the networks and then the card (with their SHA-256) into `directory`, each
-/// atomically; the directory is made. `lung_network_bytes` are those of card.lungs
-/// and empty where there is none. kIo; kBadModel for a card that could not be read back.
+/// atomically; the directory is made. `lungs` are the bytes of card.lungs, empty where
+/// there is none. kIo; kBadModel for a card that could not be read back.
 Result<Done> write_package(const std::filesystem::path& directory, ModelCard card,
-                           std::string_view network_bytes, std::string_view lung_network_bytes = {});
+                           const NetworkBytes& network, const NetworkBytes& lungs = {});
 
 }  // namespace xray

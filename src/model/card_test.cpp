@@ -16,7 +16,8 @@ ModelCard example_card() {
   ModelCard card;
   card.name = "example";
   card.version = "1.2";
-  card.network_sha256 = std::string(64, 'a');
+  card.network = {.fp32 = {"network.onnx", std::string(64, 'a')},
+                  .int8 = PackageFile{"small.onnx", std::string(64, 'b')}};
   card.input = {.width = 96, .height = 64, .normalisation = Normalisation::kFixed, .mean = 100, .scale = 50};
   card.classes = {"normal", "bacterial", "viral"};
   card.calibration = {.temperature = 1.5, .slope = 0.9, .intercept = -0.25};
@@ -32,8 +33,11 @@ TEST(ModelCard, SurvivesARoundTripThroughText) {
   EXPECT_EQ(back->name, "example");
   EXPECT_EQ(back->version, "1.2");
   EXPECT_EQ(back->id(), "example 1.2");
-  EXPECT_EQ(back->network_file, "network.onnx");
-  EXPECT_EQ(back->network_sha256, card.network_sha256);
+  EXPECT_EQ(back->network.fp32.name, "network.onnx");
+  EXPECT_EQ(back->network.fp32.sha256, card.network.fp32.sha256);
+  ASSERT_TRUE(back->network.int8);
+  EXPECT_EQ(back->network.int8->name, "small.onnx");
+  EXPECT_EQ(back->network.int8->sha256, card.network.int8->sha256);
   EXPECT_EQ(back->input.width, 96);
   EXPECT_EQ(back->input.height, 64);
   EXPECT_EQ(back->input.normalisation, Normalisation::kFixed);
@@ -64,6 +68,16 @@ TEST(ModelCard, PerImageNormalisationNeedsNoNumbers) {
   EXPECT_EQ(back->input.normalisation, Normalisation::kPerImage);
 }
 
+TEST(ModelCard, NeedsNoNetworkInEightBit) {
+  ModelCard card = example_card();
+  card.network.int8.reset();
+  const Json json = to_json(card);
+  EXPECT_FALSE(json["network"].contains("int8"));
+  const auto back = card_from_json(json);
+  ASSERT_TRUE(back.ok());
+  EXPECT_FALSE(back->network.int8);
+}
+
 TEST(ModelCard, RefusesAnAboutThatHidesATypedField) {
   ModelCard card = example_card();
   card.about["threshold"] = 0.9;
@@ -75,7 +89,7 @@ ModelCard lung_card() {
   card.input.framing = Framing::kLungs;
   card.input.margin = 0.08;
   card.input.tone = Tone::kEqualise;
-  card.lungs = LungModel{.network_sha256 = std::string(64, 'b'),
+  card.lungs = LungModel{.network = {.fp32 = {"lungs.onnx", std::string(64, 'b')}, .int8 = {}},
                          .input = {.width = 64, .height = 48},
                          .about = {{"quality", {{"dice", 0.96}}}}};
   return card;
@@ -89,8 +103,8 @@ TEST(ModelCard, CarriesTheLungNetwork) {
   EXPECT_EQ(back->input.margin, 0.08);
   EXPECT_EQ(back->input.tone, Tone::kEqualise);
   ASSERT_TRUE(back->lungs.has_value());
-  EXPECT_EQ(back->lungs->network_file, "lungs.onnx");
-  EXPECT_EQ(back->lungs->network_sha256, std::string(64, 'b'));
+  EXPECT_EQ(back->lungs->network.fp32.name, "lungs.onnx");
+  EXPECT_EQ(back->lungs->network.fp32.sha256, std::string(64, 'b'));
   EXPECT_EQ(back->lungs->input.height, 48);
   EXPECT_EQ(back->lungs->about, card.lungs->about);
 }
@@ -144,6 +158,13 @@ INSTANTIATE_TEST_SUITE_P(
         Spoiled{"ShaShort", [](Json& j) { j["network"]["sha256"] = "abc"; }, "network.sha256"},
         Spoiled{"ShaUpper", [](Json& j) { j["network"]["sha256"] = std::string(64, 'A'); }, "network.sha256"},
         Spoiled{"NetworkUnknown", [](Json& j) { j["network"]["url"] = "x"; }, "network.url"},
+        Spoiled{"Int8Text", [](Json& j) { j["network"]["int8"] = "small.onnx"; }, "network.int8"},
+        Spoiled{"Int8Outside", [](Json& j) { j["network"]["int8"]["file"] = "a/b"; }, "network.int8.file"},
+        Spoiled{"Int8TheSame", [](Json& j) { j["network"]["int8"]["file"] = "network.onnx"; },
+                "network.int8"},
+        Spoiled{"Int8ShaMissing", [](Json& j) { j["network"]["int8"].erase("sha256"); },
+                "network.int8.sha256"},
+        Spoiled{"Int8Unknown", [](Json& j) { j["network"]["int8"]["scale"] = 1; }, "network.int8.scale"},
         Spoiled{"InputMissing", [](Json& j) { j.erase("input"); }, "input"},
         Spoiled{"WidthZero", [](Json& j) { j["input"]["width"] = 0; }, "input.width"},
         Spoiled{"WidthHuge", [](Json& j) { j["input"]["width"] = 1LL << 40; }, "input.width"},

@@ -1,11 +1,9 @@
 #include "model/field_reader.h"
 
-#include "common/file.h"
-
 namespace xray {
 namespace {
 
-constexpr std::uint64_t kMaxNetworkBytes = 2ULL << 30U;
+constexpr const char* kInt8Name = "int8";
 constexpr const char* kPerImageName = "per_image";
 constexpr const char* kFixedName = "fixed";
 constexpr const char* kFilmName = "film";
@@ -22,24 +20,29 @@ bool is_sha256(const std::string& text) {
   return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
 }
 
+PackageFile read_file_entry(const FieldReader& fields, std::initializer_list<const char*> allowed) {
+  PackageFile file{fields.text("file"), fields.text("sha256")};
+  fields.require(is_plain_file_name(file.name), "file", "is not a plain file name");
+  fields.require(is_sha256(file.sha256), "sha256", "is not 64 lower-case hexadecimal digits");
+  fields.allow_only(allowed);
+  return file;
+}
+
 }  // namespace
 
-NetworkFile read_network_file(const FieldReader& fields) {
-  NetworkFile network{fields.text("file"), fields.text("sha256")};
-  fields.require(is_plain_file_name(network.file), "file", "is not a plain file name");
-  fields.require(is_sha256(network.sha256), "sha256", "is not 64 lower-case hexadecimal digits");
-  fields.allow_only({"file", "sha256"});
+NetworkFiles read_network(const FieldReader& fields) {
+  NetworkFiles network{.fp32 = read_file_entry(fields, {"file", "sha256", kInt8Name}), .int8 = {}};
+  if (fields.has(kInt8Name)) {
+    network.int8 = read_file_entry(fields.object(kInt8Name), {"file", "sha256"});
+    fields.require(network.int8->name != network.fp32.name, kInt8Name, "is the same file");
+  }
   return network;
 }
 
-Result<Done> check_network_file(const std::filesystem::path& path, const std::string& sha256) {
-  const std::string name = path.filename().string();
-  const auto network = read_file(path, kMaxNetworkBytes);
-  if (!network) return with_context({ErrorCode::kBadModel, network.error().message}, name);
-  if (sha256_hex(*network) != sha256)
-    return Error{ErrorCode::kBadModel,
-                 name + ": is not the network this card was written for (SHA-256 differs)"};
-  return Done{};
+nlohmann::ordered_json to_json(const NetworkFiles& network) {
+  nlohmann::ordered_json json = {{"file", network.fp32.name}, {"sha256", network.fp32.sha256}};
+  if (network.int8) json[kInt8Name] = {{"file", network.int8->name}, {"sha256", network.int8->sha256}};
+  return json;
 }
 
 InputSpec read_input(const FieldReader& fields) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <initializer_list>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "common/result.h"
+#include "model/network_files.h"
 #include "preprocess/preprocess.h"
 
 namespace xray {
@@ -104,15 +104,9 @@ class FieldReader {
   std::optional<Error>& failure_;
 };
 
-/// "network": {"file", "sha256"}: a file beside the card and its SHA-256.
-struct NetworkFile {
-  std::string file;
-  std::string sha256;
-};
-NetworkFile read_network_file(const FieldReader& fields);
-
-/// kBadModel where the file is missing or its SHA-256 is another.
-Result<Done> check_network_file(const std::filesystem::path& path, const std::string& sha256);
+/// "network": {"file", "sha256", "int8": {"file", "sha256"}}, the last where there is one.
+NetworkFiles read_network(const FieldReader& fields);
+nlohmann::ordered_json to_json(const NetworkFiles& network);
 
 /// "input": {"width", "height", "normalisation", ...}.
 InputSpec read_input(const FieldReader& fields);

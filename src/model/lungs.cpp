@@ -1,7 +1,6 @@
 #include "model/lungs.h"
 
 #include <optional>
-#include <span>
 #include <system_error>
 
 #include "common/file.h"
@@ -16,9 +15,7 @@ constexpr std::uint64_t kMaxBytes = 256U << 10U;
 }  // namespace
 
 nlohmann::ordered_json to_json(const LungModel& model) {
-  nlohmann::ordered_json json = {
-      {"network", {{"file", model.network_file}, {"sha256", model.network_sha256}}},
-      {"input", to_json(model.input)}};
+  nlohmann::ordered_json json = {{"network", to_json(model.network)}, {"input", to_json(model.input)}};
   for (const auto& [key, value] : model.about.items()) json[key] = value;
   return json;
 }
@@ -28,9 +25,7 @@ Result<LungModel> lung_model_from_json(const nlohmann::ordered_json& json) {
   const FieldReader fields(json, "lungs", failure);
   if (failure) return *failure;
   LungModel model;
-  const NetworkFile network = read_network_file(fields.object("network"));
-  model.network_file = network.file;
-  model.network_sha256 = network.sha256;
+  model.network = read_network(fields.object("network"));
   model.input = read_input(fields.object("input"));
   if (failure) return *failure;
   for (const auto& [key, value] : json.items())
@@ -39,15 +34,12 @@ Result<LungModel> lung_model_from_json(const nlohmann::ordered_json& json) {
 }
 
 Result<Done> write_lung_model(const std::filesystem::path& directory, LungModel model,
-                              std::string_view network_bytes) {
-  model.network_sha256 = sha256_hex(std::as_bytes(std::span(network_bytes)));
+                              const NetworkBytes& network) {
+  describe_network(model.network, network);
   std::error_code failure;
   std::filesystem::create_directories(directory, failure);
   if (failure) return Error{ErrorCode::kIo, "cannot be made: " + failure.message()};
-  if (auto written = write_file(directory / model.network_file, network_bytes); !written)
-    return with_context(written.error(), model.network_file);
-  if (auto written = write_file(directory / kFile, to_json(model).dump(2) + "\n"); !written)
-    return with_context(written.error(), kFile);
+  if (auto written = write_network_files(directory, model.network, network); !written) return written;
   return Done{};
 }
 
@@ -58,8 +50,7 @@ Result<LungModel> load_lung_model(const std::filesystem::path& directory) {
   if (json.is_discarded()) return Error{ErrorCode::kBadModel, std::string(kFile) + ": is not JSON"};
   auto model = lung_model_from_json(json);
   if (!model) return model.error();
-  if (auto checked = check_network_file(directory / model->network_file, model->network_sha256); !checked)
-    return checked.error();
+  if (auto checked = check_network_files(directory, model->network); !checked) return checked.error();
   return model;
 }
 

@@ -3,9 +3,9 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
-#include <string_view>
 
 #include "common/result.h"
+#include "model/network_files.h"
 #include "preprocess/preprocess.h"
 
 namespace xray {
@@ -14,20 +14,19 @@ namespace xray {
 /// the whole film), output "lungs" (as large, log-odds). Part of a model card, or
 /// alone in a folder as `lungs.json`.
 struct LungModel {
-  std::string network_file = "lungs.onnx";
-  std::string network_sha256;
+  NetworkFiles network{.fp32 = {"lungs.onnx", ""}, .int8 = {}};
   InputSpec input{.width = 128, .height = 128};
   nlohmann::ordered_json about = nlohmann::ordered_json::object();  ///< quality, training: for people
 };
 
-/// {"network": {"file", "sha256"}, "input": {...}, ...about}.
+/// {"network": {"file", "sha256", ...}, "input": {...}, ...about}.
 nlohmann::ordered_json to_json(const LungModel& model);
 /// kBadModel, naming the field.
 Result<LungModel> lung_model_from_json(const nlohmann::ordered_json& json);
 
 /// Writes the network and `lungs.json` into `directory`, each atomically. kIo.
 Result<Done> write_lung_model(const std::filesystem::path& directory, LungModel model,
-                              std::string_view network_bytes);
+                              const NetworkBytes& network);
 
 /// Reads `lungs.json` and checks its network's SHA-256. kNotFound, kBadModel.
 Result<LungModel> load_lung_model(const std::filesystem::path& directory);

@@ -19,7 +19,7 @@ class ModelPackageFiles : public ::testing::Test {
     card_.version = "1";
     card_.classes = {"normal", "pneumonia"};
     card_.about["licence"] = "Apache-2.0";
-    const auto written = write_package(folder_, card_, kNetwork);
+    const auto written = write_package(folder_, card_, {kNetwork});
     ASSERT_TRUE(written.ok()) << written.error().message;
   }
 
@@ -33,14 +33,14 @@ TEST_F(ModelPackageFiles, ComeBackAsTheyWereWritten) {
   ASSERT_TRUE(package.ok()) << package.error().message;
   EXPECT_EQ(package->card.id(), "example 1");
   EXPECT_EQ(package->card.about["licence"], "Apache-2.0");
-  const auto network = read_text(package->network_path());
+  const auto network = read_text(folder_ / *package->card.network.file());
   ASSERT_TRUE(network.ok());
   EXPECT_EQ(*network, kNetwork);
 }
 
 TEST_F(ModelPackageFiles, AreReplacedByANewerModel) {
   card_.version = "2";
-  ASSERT_TRUE(write_package(folder_, card_, "other bytes").ok());
+  ASSERT_TRUE(write_package(folder_, card_, {"other bytes"}).ok());
   const auto package = load_package(folder_);
   ASSERT_TRUE(package.ok()) << package.error().message;
   EXPECT_EQ(package->card.version, "2");
@@ -52,6 +52,33 @@ TEST_F(ModelPackageFiles, AreRefusedWhenTheNetworkWasTamperedWith) {
   ASSERT_FALSE(package.ok());
   EXPECT_EQ(package.error().code, ErrorCode::kBadModel);
   EXPECT_THAT(package.error().message, HasSubstr("SHA-256"));
+}
+
+TEST_F(ModelPackageFiles, HoldTheFasterNetworkBesideTheExactOne) {
+  ASSERT_TRUE(write_package(folder_, card_, {kNetwork, "the same in 8 bit"}).ok());
+  const auto package = load_package(folder_);
+  ASSERT_TRUE(package.ok()) << package.error().message;
+  const auto bytes = [&](std::optional<Precision> precision) {
+    return read_text(folder_ / *package->card.network.file(precision)).value();
+  };
+  EXPECT_EQ(bytes(std::nullopt), "the same in 8 bit");
+  EXPECT_EQ(bytes(Precision::kInt8), "the same in 8 bit");
+  EXPECT_EQ(bytes(Precision::kFp32), kNetwork);
+
+  ASSERT_TRUE(write_file(folder_ / "network.int8.onnx", std::string_view("another in 8 bit")).ok());
+  const auto tampered = load_package(folder_);
+  ASSERT_FALSE(tampered.ok());
+  EXPECT_EQ(tampered.error().code, ErrorCode::kBadModel);
+  EXPECT_THAT(tampered.error().message, HasSubstr("network.int8.onnx"));
+}
+
+TEST_F(ModelPackageFiles, WithOneNetworkGiveThatUnlessTheOtherIsAskedFor) {
+  const auto package = load_package(folder_);
+  ASSERT_TRUE(package.ok()) << package.error().message;
+  EXPECT_EQ(*package->card.network.file(), "network.onnx");
+  const auto int8 = package->card.network.file(Precision::kInt8);
+  ASSERT_FALSE(int8.ok());
+  EXPECT_EQ(int8.error().code, ErrorCode::kNotFound);
 }
 
 TEST_F(ModelPackageFiles, AreRefusedWithoutTheNetwork) {
@@ -85,7 +112,7 @@ TEST_F(ModelPackageFiles, AreNotFoundWhereThereIsNoFolder) {
 
 TEST_F(ModelPackageFiles, AreNotWrittenWithACardThatCannotBeReadBack) {
   card_.threshold = 1.5;
-  const auto written = write_package(folder_, card_, kNetwork);
+  const auto written = write_package(folder_, card_, {kNetwork});
   ASSERT_FALSE(written.ok());
   EXPECT_EQ(written.error().code, ErrorCode::kBadModel);
   EXPECT_THAT(written.error().message, HasSubstr("threshold"));

@@ -49,7 +49,7 @@ inline ModelCard tiny_card() {
 }
 
 inline Result<Done> write_tiny_package(const std::filesystem::path& directory) {
-  return write_package(directory, tiny_card(), tiny_network());
+  return write_package(directory, tiny_card(), {tiny_network()});
 }
 
 }  // namespace xray::test

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "common/result.h"
+
+namespace xray {
+
+/// A file of a model package; `sha256` of its bytes, 64 lower-case hexadecimal digits.
+struct PackageFile {
+  std::string name;
+  std::string sha256;
+};
+
+/// What a network calculates in.
+enum class Precision {
+  kFp32,  ///< 32-bit floats
+  kInt8,  ///< 8-bit integers where that keeps the scores (src/quantize); faster
+};
+
+/// "fp32", "int8".
+const char* name(Precision precision);
+
+/// A network in floats and, where the package holds it, the same in 8 bit.
+struct NetworkFiles {
+  PackageFile fp32;
+  std::optional<PackageFile> int8;
+
+  /// The file of this precision; without a wish the 8-bit one, should there be one.
+  /// kNotFound: there is none.
+  Result<std::string> file(std::optional<Precision> precision = {}) const;
+};
+
+/// The bytes of a network; `int8` may be empty.
+struct NetworkBytes {
+  std::string_view fp32;
+  std::string_view int8 = {};
+};
+
+/// Reads both files and compares their SHA-256. kBadModel.
+Result<Done> check_network_files(const std::filesystem::path& directory, const NetworkFiles& network);
+
+/// Names the 8-bit file after the other ("x.onnx", "x.int8.onnx") and sets the SHA-256 of both.
+void describe_network(NetworkFiles& network, const NetworkBytes& bytes);
+
+/// Writes each file of a described network atomically. kIo.
+Result<Done> write_network_files(const std::filesystem::path& directory, const NetworkFiles& network,
+                                 const NetworkBytes& bytes);
+
+}  // namespace xray
