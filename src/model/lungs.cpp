@@ -40,6 +40,8 @@ Result<Done> write_lung_model(const std::filesystem::path& directory, LungModel 
   std::filesystem::create_directories(directory, failure);
   if (failure) return Error{ErrorCode::kIo, "cannot be made: " + failure.message()};
   if (auto written = write_network_files(directory, model.network, network); !written) return written;
+  if (auto written = write_file(directory / kFile, to_json(model).dump(2) + "\n"); !written)
+    return with_context(written.error(), kFile);
   return Done{};
 }
 
