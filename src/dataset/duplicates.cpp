@@ -24,8 +24,8 @@ const std::array<std::array<float, kSide>, kFrequencies>& cosines() {
     std::array<std::array<float, kSide>, kFrequencies> rows{};
     for (std::size_t k = 0; k < kFrequencies; ++k)
       for (std::size_t x = 0; x < kSide; ++x)
-        rows[k][x] = static_cast<float>(std::cos(std::numbers::pi * static_cast<double>((k + 1) * (2 * x + 1)) /
-                                                 (2.0 * kSide)));
+        rows[k][x] = static_cast<float>(
+            std::cos(std::numbers::pi * static_cast<double>((k + 1) * (2 * x + 1)) / (2.0 * kSide)));
     return rows;
   }();
   return table;

@@ -18,15 +18,16 @@ namespace xray {
 /// take it for one. Those of the gray levels (0..255) are measured on the picture
 /// squashed to kFactsSide x kFactsSide, as a network gets to see it.
 enum class Feature {
-  kWidth,            ///< in the file
-  kHeight,           ///< in the file
-  kAspectRatio,      ///< width / height
-  kFileSize,         ///< bytes
-  kBrightness,       ///< mean gray level
-  kContrast,         ///< standard deviation of the gray levels
-  kBorderDarkness,   ///< share of pixels darker than 16 in a frame of 1/25 of the side
-  kCornerBrightness, ///< mean gray level of the four corners, 1/8 of the side each: where markers and text stand
-  kSharpness,        ///< standard deviation of the Laplacian over that of the gray levels (after Pech-Pacheco 2000)
+  kWidth,             ///< in the file
+  kHeight,            ///< in the file
+  kAspectRatio,       ///< width / height
+  kFileSize,          ///< bytes
+  kBrightness,        ///< mean gray level
+  kContrast,          ///< standard deviation of the gray levels
+  kBorderDarkness,    ///< share of pixels darker than 16 in a frame of 1/25 of the side
+  kCornerBrightness,  ///< mean gray level of the four corners, 1/8 of the side each: where markers and text
+                      ///< stand
+  kSharpness,  ///< standard deviation of the Laplacian over that of the gray levels (after Pech-Pacheco 2000)
 };
 constexpr std::size_t kFeatureCount = 9;
 

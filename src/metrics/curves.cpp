@@ -166,7 +166,8 @@ std::vector<OperatingPoint> operating_points(std::span<const ScoredCase> cases, 
   if (steps < 1) throw std::invalid_argument("at least one step");
   std::vector<double> positives;
   std::vector<double> negatives;
-  for (const ScoredCase& scored : cases) (scored.positive ? positives : negatives).push_back(scored.probability);
+  for (const ScoredCase& scored : cases)
+    (scored.positive ? positives : negatives).push_back(scored.probability);
   std::sort(positives.begin(), positives.end());
   std::sort(negatives.begin(), negatives.end());
   const auto below = [](const std::vector<double>& sorted, double threshold) {
