@@ -15,6 +15,15 @@
 namespace xray {
 namespace {
 
+// One build runs on every x86-64 machine and still counts bits by one instruction
+// where there is one. Sanitizers do not get along with that choice at load time.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && \
+    !defined(__SANITIZE_THREAD__)
+#define XRAY_COUNT_BITS __attribute__((target_clones("popcnt", "default")))
+#else
+#define XRAY_COUNT_BITS
+#endif
+
 constexpr std::size_t kSide = 64;
 constexpr std::size_t kFrequencies = 16;
 
@@ -66,12 +75,20 @@ bool nearer(const SimilarPair& x, const SimilarPair& y) {
   return std::tie(x.distance, x.a, x.b) < std::tie(y.distance, y.a, y.b);
 }
 
-/// The distance where it is at most `limit`, else something above it: most pairs are
-/// told apart by their first or second word.
-int distance_within(const PerceptualHash& a, const PerceptualHash& b, int limit) {
+inline int differing_bits(const PerceptualHash& a, const PerceptualHash& b) {
   int bits = 0;
-  for (std::size_t i = 0; i < a.size() && bits <= limit; ++i) bits += std::popcount(a[i] ^ b[i]);
+  for (std::size_t i = 0; i < a.size(); ++i) bits += std::popcount(a[i] ^ b[i]);
   return bits;
+}
+
+/// Numbers and distances of the hashes at most kLookAlike away from number `row`, after it.
+XRAY_COUNT_BITS void find_near(std::span<const PerceptualHash> hashes, std::size_t row,
+                               std::vector<SimilarPair>& found) {
+  const PerceptualHash own = hashes[row];
+  for (std::size_t other = row + 1; other < hashes.size(); ++other) {
+    const int bits = differing_bits(own, hashes[other]);
+    if (bits <= kLookAlike) found.push_back({row, other, bits});
+  }
 }
 
 }  // namespace
@@ -101,7 +118,7 @@ PerceptualHash perceptual_hash(const Image& image) {
 }
 
 int distance(const PerceptualHash& a, const PerceptualHash& b) {
-  return distance_within(a, b, 256);
+  return differing_bits(a, b);
 }
 
 std::optional<Duplicates> find_duplicates(std::span<const Fingerprint> pictures, int threads,
@@ -110,12 +127,15 @@ std::optional<Duplicates> find_duplicates(std::span<const Fingerprint> pictures,
   // Of files with the same bytes only the first is compared with the rest.
   std::map<std::string, std::size_t> first_with;
   std::vector<std::size_t> distinct;
+  std::vector<PerceptualHash> hashes;
   for (std::size_t i = 0; i < pictures.size(); ++i) {
     const auto [first, fresh] = first_with.emplace(pictures[i].sha256, i);
-    if (fresh)
-      distinct.push_back(i);
-    else
+    if (!fresh) {
       forest.join(first->second, i, 0);
+      continue;
+    }
+    distinct.push_back(i);
+    hashes.push_back(pictures[i].hash);
   }
 
   std::vector<SimilarPair> look_alikes;
@@ -123,20 +143,15 @@ std::optional<Duplicates> find_duplicates(std::span<const Fingerprint> pictures,
       distinct.size(), threads, 8 * thread_count(threads),
       [&](std::size_t row) {
         std::vector<SimilarPair> found;
-        const std::size_t a = distinct[row];
-        for (std::size_t other = row + 1; other < distinct.size(); ++other) {
-          const std::size_t b = distinct[other];
-          const int bits = distance_within(pictures[a].hash, pictures[b].hash, kLookAlike);
-          if (bits <= kNearDuplicate || (bits <= kLookAlike && pictures[a].owner != pictures[b].owner))
-            found.push_back({a, b, bits});
-        }
+        find_near(hashes, row, found);
         return found;
       },
       [&](std::size_t, const std::vector<SimilarPair>& found) {
-        for (const SimilarPair& pair : found) {
+        for (const SimilarPair& near : found) {
+          const SimilarPair pair{distinct[near.a], distinct[near.b], near.distance};
           if (pair.distance <= kNearDuplicate) {
             forest.join(pair.a, pair.b, pair.distance);
-          } else {
+          } else if (pictures[pair.a].owner != pictures[pair.b].owner) {
             look_alikes.push_back(pair);
           }
         }

@@ -28,7 +28,7 @@ struct Curve {
 };
 
 constexpr std::size_t kMaxCurvePoints = 500;
-constexpr std::size_t kBandPoints = 101;
+constexpr std::size_t kBandPoints = 501;
 
 // Bootstrap as in measure(): percentile, over cases, deterministic, O(resamples * n)
 // time. Both curves are empty with one class only.

@@ -3,6 +3,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <map>
 #include <set>
@@ -93,6 +94,7 @@ FeatureSummary summarise(const Exploration& exploration, Feature feature) {
 std::string plain_name(Feature feature) {
   std::string words(name(feature));
   std::replace(words.begin(), words.end(), '_', ' ');
+  words.front() = static_cast<char>(std::toupper(static_cast<unsigned char>(words.front())));
   return words;
 }
 
@@ -433,7 +435,7 @@ std::vector<Notice> notices(const Exploration& exploration) {
                               ": they count twice wherever they are used");
   for (const Label label : kLabels)
     if (exploration.readable[index(label)] == 0)
-      say(Weight::kSerious, fmt::format("there is no readable picture of the class {}", name(label)));
+      say(Weight::kSerious, fmt::format("There is no readable picture of the class {}", name(label)));
   serious.insert(serious.end(), std::make_move_iterator(notable.begin()),
                  std::make_move_iterator(notable.end()));
   return serious;

@@ -34,7 +34,7 @@ export function distribution(width: number, edges: number[], counts: ByLabel<num
   });
   return plot(width, 180, {
     x: { label: unit, labelAnchor: "center", ticks: Math.max(2, Math.floor(width / 90)), nice: false },
-    y: { label: "share of the class", percent: true, ticks: 4, grid: true },
+    y: { label: "% of the class", percent: true, ticks: 4, grid: true },
     marks: [...marks, Plot.ruleY([0])],
   });
 }
@@ -86,7 +86,7 @@ export function intensities(width: number, shares: ByLabel<number[]>): Element {
     shares[label].map((y, i, all) => ({ x: ((i + 0.5) * 256) / all.length, y }));
   return plot(width, 260, {
     x: { domain: [0, 255], label: "gray level (0 black, 255 white)", labelAnchor: "center" },
-    y: { label: "share of pixels", percent: true, grid: true },
+    y: { label: "% of pixels", percent: true, grid: true },
     marks: [
       ...labels.flatMap((label) => [
         Plot.areaY(of(label), { x: "x", y: "y", fill: colour[label], fillOpacity: 0.15, curve: "monotone-x" }),
@@ -122,7 +122,7 @@ export function curve(width: number, data: Curve, view: CurveView): Element {
         ? Plot.line([{ x: 0, y: 0 }, { x: 1, y: 1 }], { x: "x", y: "y", stroke: muted, strokeDasharray: "2 4", clip: true })
         : null,
       typeof view.chance === "number" ? Plot.ruleY([view.chance], { stroke: muted, strokeDasharray: "2 4" }) : null,
-      Plot.areaY(band, { x: "x", y1: "low", y2: "high", fill: accent, fillOpacity: 0.18, curve: "step-after", clip: true }),
+      Plot.areaY(band, { x: "x", y1: "low", y2: "high", fill: accent, fillOpacity: 0.18, clip: true }),
       Plot.line(points, { x: "x", y: "y", stroke: accent, strokeWidth: 2, clip: true }),
       ...(view.point && inView
         ? [
@@ -160,7 +160,7 @@ export function thresholds(
       row[key].value === null ? [] : [{ x: row.threshold, y: row[key].value, low: row[key].low, high: row[key].high }],
     ),
   }));
-  const seen = data.flatMap((one) => one.rows.filter(({ x }) => x >= 0.02 && x <= 0.98).map(({ low }) => low ?? 1));
+  const seen = data.flatMap((one) => one.rows.filter(({ x }) => x >= 0.05 && x <= 0.95).map(({ low }) => low ?? 1));
   const bottom = Math.max(0, Math.floor(10 * Math.min(0.9, ...seen)) / 10);
   return plot(width, 320, {
     marginRight: 24,
@@ -240,34 +240,49 @@ export function reliability(width: number, bins: Reliability[]): Element[] {
   ];
 }
 
-/** Sensitivity and specificity of each subgroup. */
+/** Sensitivity and specificity of each subgroup, one above the other where both exist. */
 export function groups(width: number, rows: { name: string; sensitivity: Estimate; specificity: Estimate }[]): Element {
-  const data = rows.flatMap((row) =>
-    (["specificity", "sensitivity"] as const).flatMap((key) =>
-      row[key].value === null
+  const series = [
+    { key: "sensitivity" as const, label: "pneumonia" as const, symbol: "circle" as const, side: -1 },
+    { key: "specificity" as const, label: "normal" as const, symbol: "square" as const, side: 1 },
+  ];
+  const data = series.map((one) => ({
+    ...one,
+    points: rows.flatMap((row) =>
+      row[one.key].value === null
         ? []
-        : [{ name: row.name, key, value: row[key].value, low: row[key].low, high: row[key].high }],
+        : [
+            {
+              name: row.name,
+              ...row[one.key],
+              alone: row.sensitivity.value === null || row.specificity.value === null,
+            },
+          ],
     ),
+  }));
+  const lowest = Math.min(0.9, ...data.flatMap(({ points }) => points.map(({ low }) => low ?? 1)));
+  const marks = data.flatMap(({ label, symbol, side, points }) =>
+    [true, false].flatMap((alone) => {
+      const own = points.filter((point) => point.alone === alone);
+      const dy = alone ? 0 : 6 * side;
+      const stroke = colour[label];
+      return [
+        Plot.ruleY(own, { y: "name", x1: "low", x2: "high", stroke, strokeWidth: 2, dy }),
+        Plot.dot(own, { y: "name", x: "value", r: 4.5, fill: stroke, stroke: "var(--panel)", symbol, dy }),
+      ];
+    }),
   );
-  const shade = (d: { key: string }) => (d.key === "sensitivity" ? colour.pneumonia : colour.normal);
-  const bottom = Math.max(0, Math.floor(10 * Math.min(0.9, ...data.map(({ low }) => low ?? 1))) / 10);
-  return plot(width, 40 + 40 * rows.length + 40, {
+  return plot(width, 70 + 34 * rows.length, {
     marginLeft: Math.min(230, width / 2.6),
     marginRight: 24,
-    x: { domain: [bottom, 1], label: "share read rightly", labelAnchor: "center", tickFormat: ".0%", grid: true },
-    y: { axis: null, domain: ["sensitivity", "specificity"], padding: 0.4 },
-    fy: { domain: rows.map(({ name }) => name), label: null, axis: "left", tickSize: 0 },
-    marks: [
-      Plot.ruleY(data, { fy: "name", y: "key", x1: "low", x2: "high", stroke: shade, strokeWidth: 2 }),
-      Plot.dot(data, {
-        fy: "name",
-        y: "key",
-        x: "value",
-        r: 4.5,
-        fill: shade,
-        stroke: "var(--panel)",
-        symbol: (d: { key: string }) => (d.key === "sensitivity" ? "circle" : "square"),
-      }),
-    ],
+    x: {
+      domain: [Math.max(0, Math.floor(10 * lowest) / 10), 1],
+      label: "share read rightly",
+      labelAnchor: "center",
+      tickFormat: ".0%",
+      grid: true,
+    },
+    y: { domain: rows.map(({ name }) => name), label: null, tickSize: 0 },
+    marks,
   });
 }

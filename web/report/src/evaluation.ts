@@ -3,7 +3,7 @@ import { cardView } from "../../src/model_card";
 import * as charts from "./charts";
 import type { Curve, Estimate, Evaluation, EvaluationPage, Subgroup } from "./data";
 import { Films, classLegend, figure, section, table, tiles, unreadableSection, wall } from "./ui";
-import { count, counted, decimal, interval, percent } from "./words";
+import { count, counted, decimal, interval, percent, range } from "./words";
 
 const figures: { key: keyof Omit<Evaluation["metrics"], "n" | "confusion">; name: string; share: boolean; about: string }[] = [
   { key: "accuracy", name: "Accuracy", share: true, about: "films read rightly" },
@@ -25,7 +25,7 @@ function overview(data: Evaluation): HTMLElement {
   const tile = (name: string, estimate: Estimate, share: boolean) => ({
     name,
     value: said(share)(estimate.value),
-    note: `${said(share)(estimate.low)} to ${said(share)(estimate.high)}`,
+    note: range(estimate.low, estimate.high, said(share)),
   });
   const { confusion } = metrics;
   const normal = confusion.true_negative + confusion.false_positive;
@@ -40,24 +40,20 @@ function overview(data: Evaluation): HTMLElement {
       tile("AUC", metrics.auc, false),
       tile("Calibration error", metrics.ece, false),
     ]),
-    el(
-      "div",
-      { class: "pair" },
-      table(
+    confusionTables(data),
+    table(
         "All figures",
         [{ head: "Figure", text: true }, { head: "Value" }, { head: "95 % interval" }, { head: "What it says", text: true }],
         figures.map(({ key, name, share, about }) => {
           const estimate = metrics[key];
           const format = said(share);
-          return [name, format(estimate.value), `${format(estimate.low)} to ${format(estimate.high)}`, about];
+          return [name, format(estimate.value), range(estimate.low, estimate.high, format), about];
         }),
       ),
-      confusionTable(data),
-    ),
   );
 }
 
-function confusionTable({ metrics: { confusion }, kinds }: Evaluation): HTMLElement {
+function confusionTables({ metrics: { confusion }, kinds }: Evaluation): HTMLElement {
   const row = (name: string, right: number, wrong: number, rightFirst: boolean) => {
     const all = right + wrong;
     const cell = (n: number, good: boolean) =>
@@ -72,7 +68,7 @@ function confusionTable({ metrics: { confusion }, kinds }: Evaluation): HTMLElem
   };
   return el(
     "div",
-    {},
+    { class: "pair" },
     table(
       "Confusion matrix at the threshold",
       [{ head: "The film is", text: true }, { head: "Read as normal" }, { head: "Read as pneumonia" }],
@@ -94,13 +90,17 @@ function confusionTable({ metrics: { confusion }, kinds }: Evaluation): HTMLElem
   );
 }
 
-function curveTable(caption: string, x: string, y: string, { band }: Curve): HTMLElement {
+const falsePositiveRates = [0, 0.01, 0.02, 0.03, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1];
+const recalls = [0.1, 0.25, 0.5, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99, 1];
+
+function curveTable(caption: string, x: string, y: string, { band }: Curve, places: number[]): HTMLElement {
   return table(
     caption,
     [{ head: x }, { head: y }, { head: "95 % interval" }],
-    band
-      .filter((_, i) => i % 5 === 0)
-      .map(([at, value, low, high]) => [percent(at, 0), percent(value), `${percent(low)} to ${percent(high)}`]),
+    places
+      .flatMap((place) => [band[Math.round(place * (band.length - 1))] ?? []])
+      .filter((point) => point.length > 0)
+      .map(([at, value, low, high]) => [percent(at, 0), percent(value), range(low, high, percent)]),
   );
 }
 
@@ -125,7 +125,7 @@ function curvesSection(data: Evaluation): HTMLElement | null {
     "Bands hold 95 % of 1,000 bootstrap resamples of the films. The dot is the threshold in use.",
     el(
       "div",
-      { class: "pair" },
+      { class: "triple" },
       figure({
         title: "ROC curve",
         alt: `Sensitivity against false alarms; the area under the curve is ${interval(metrics.auc, decimal)}.`,
@@ -138,7 +138,7 @@ function curvesSection(data: Evaluation): HTMLElement | null {
             point: here,
           }),
         ],
-        table: curveTable("ROC curve", "False positive rate", "Sensitivity", roc),
+        table: curveTable("ROC curve", "False positive rate", "Sensitivity", roc, falsePositiveRates),
       }),
       corner
         ? figure({
@@ -166,7 +166,7 @@ function curvesSection(data: Evaluation): HTMLElement | null {
             ...(precision === null ? {} : { point: { x: sensitivity, y: precision, text: "threshold" } }),
           }),
         ],
-        table: curveTable("Precision at each recall", "Recall", "Precision", pr),
+        table: curveTable("Precision at each recall", "Recall", "Precision", pr, recalls),
       }),
     ),
   );
@@ -213,14 +213,17 @@ function calibrationSection({ reliability, metrics }: Evaluation): HTMLElement {
     "calibration",
     "Are the percentages true?",
     "Of the films that were given about 80 %, eight in ten should be pneumonia. On the dotted line promise and outcome agree.",
-    figure({
-      title: "Reliability",
-      alt: `Observed share of pneumonia against the probability given, with 95 % intervals; expected calibration error ${interval(metrics.ece, decimal)}.`,
-      caption: `Dots: share of pneumonia among the films of a bin, with its 95 % interval. Below: films per bin (square-root scale). Expected calibration error ${interval(metrics.ece, decimal)}, Brier score ${interval(metrics.brier, decimal)}.`,
-      draw: (width) => charts.reliability(width, reliability),
-      class: "chart-narrow",
-      table: table(
-        "Reliability",
+    el(
+      "div",
+      { class: "pair" },
+      figure({
+        title: "Reliability",
+        alt: `Observed share of pneumonia against the probability given, with 95 % intervals; expected calibration error ${interval(metrics.ece, decimal)}.`,
+        caption: `Dots: share of pneumonia among the films of a bin, with its 95 % interval. Below: films per bin (square-root scale). Expected calibration error ${interval(metrics.ece, decimal)}, Brier score ${interval(metrics.brier, decimal)}.`,
+        draw: (width) => charts.reliability(width, reliability),
+      }),
+      table(
+        "Reliability in numbers",
         [{ head: "Bin", text: true }, { head: "Films" }, { head: "Mean probability" }, { head: "Pneumonia (95 % interval)" }],
         reliability.map((bin) => [
           `${percent(bin.low, 0)} to ${percent(bin.high, 0)}`,
@@ -229,7 +232,7 @@ function calibrationSection({ reliability, metrics }: Evaluation): HTMLElement {
           interval(bin.observed, percent),
         ]),
       ),
-    }),
+    ),
   );
 }
 
@@ -305,7 +308,8 @@ function mistakesSection({ mistakes }: Evaluation, films: Films): HTMLElement {
 
 export function evaluationView(page: EvaluationPage): HTMLElement[] {
   const data = page.evaluation;
-  const films = new Films(page.thumbnails, page.heat_maps);
+  const shown = [...data.mistakes.normal.list, ...data.mistakes.pneumonia.list];
+  const films = new Films(page.thumbnails, new Set(shown.map(({ split }) => split)).size > 1, page.heat_maps);
   return [
     overview(data),
     curvesSection(data),

@@ -384,7 +384,7 @@ function auditSection(audit: Audit, duplicates: Exploration["duplicates"], films
 
 export function explorationView(page: ExplorationPage): HTMLElement[] {
   const data = page.exploration;
-  const films = new Films(page.thumbnails);
+  const films = new Films(page.thumbnails, new Set(data.counts.map(({ split }) => split)).size > 1);
   return [
     overview(data),
     countsSection(data),

@@ -24,7 +24,6 @@ interface FigureProperties {
   draw: (width: number) => Element[];
   /** The drawing's numbers. */
   table?: HTMLElement;
-  class?: string;
 }
 
 /** A drawing that follows the width it gets, with its caption and its numbers. */
@@ -40,7 +39,7 @@ export function figure(properties: FigureProperties): HTMLElement {
   observer.observe(plot);
   return el(
     "figure",
-    { class: `chart ${properties.class ?? ""}`.trim() },
+    { class: "chart" },
     el("h3", { text: properties.title }),
     properties.legend ?? null,
     plot,
@@ -138,8 +137,10 @@ export const tag = (text: string, kind: string): HTMLElement => el("span", { cla
 
 /** Films as figures; `notes` say what matters about each. */
 export class Films {
+  /** `severalSplits`: the split is worth saying. */
   constructor(
     private readonly thumbnails: Record<string, string>,
+    private readonly severalSplits: boolean,
     private readonly heatMaps: Record<string, string> = {},
   ) {}
 
@@ -163,7 +164,7 @@ export class Films {
         el("bdi", { class: "file-name", text: picture.file, attr: { title: picture.file } }),
         ...notes,
         tag(labelName[picture.label], picture.label),
-        picture.split ? tag(picture.split, "split") : null,
+        this.severalSplits && picture.split ? tag(picture.split, "split") : null,
       ),
     );
   }

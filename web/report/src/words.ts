@@ -21,11 +21,16 @@ export function rough(value: number | null): string {
   return Number(value.toPrecision(3)).toLocaleString("en-GB", { maximumSignificantDigits: 3 });
 }
 
+/** "0.992 to 0.999", "96.0 to 98.7 %"; nothing where there is no interval. */
+export function range(low: number | null, high: number | null, format: (value: number | null) => string): string {
+  if (low === null || high === null) return "";
+  return `${format(low).replace(`${nbsp}%`, "")} to ${format(high)}`;
+}
+
 /** "0.997 (0.992 to 0.999)". */
 export function interval(estimate: Estimate, format: (value: number | null) => string): string {
-  if (estimate.value === null) return none;
-  if (estimate.low === null) return format(estimate.value);
-  return `${format(estimate.value)} (${format(estimate.low)} to ${format(estimate.high)})`;
+  const ends = range(estimate.low, estimate.high, format);
+  return ends ? `${format(estimate.value)} (${ends})` : format(estimate.value);
 }
 
 export const labelName: Record<Label, string> = { normal: "Normal", pneumonia: "Pneumonia" };
