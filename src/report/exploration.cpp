@@ -432,7 +432,7 @@ std::vector<Notice> notices(const Exploration& exploration) {
             " could not be read");
   if (doubles.surplus > 0)
     say(Weight::kNotable, count(doubles.surplus, "picture repeats another", "pictures repeat others") +
-                              ": they count twice wherever they are used");
+                              ": what is repeated counts twice wherever it is used");
   for (const Label label : kLabels)
     if (exploration.readable[index(label)] == 0)
       say(Weight::kSerious, fmt::format("There is no readable picture of the class {}", name(label)));

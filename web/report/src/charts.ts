@@ -14,7 +14,10 @@ const accent = "var(--accent)";
 const style = { background: "transparent", fontSize: "12px", overflow: "visible" };
 
 function plot(width: number, height: number, options: Plot.PlotOptions): Element {
-  return Plot.plot({ width, height, style, marginTop: 24, marginBottom: 40, marginLeft: 52, ...options });
+  const drawing = Plot.plot({ width, height, style, marginTop: 24, marginBottom: 40, marginLeft: 52, ...options });
+  // Its figure says in words what it shows.
+  drawing.setAttribute("aria-hidden", "true");
+  return drawing;
 }
 
 const pairs = (values: number[]): [number, number][] => values.slice(1).map((high, i) => [values[i] ?? high, high]);
@@ -115,7 +118,6 @@ export function curve(width: number, data: Curve, view: CurveView): Element {
     marginRight: 24,
     x: { ...view.x, labelAnchor: "center", grid: true },
     y: { ...view.y, grid: true },
-    clip: true,
     marks: [
       Plot.frame({ stroke: faint }),
       view.chance === "diagonal"

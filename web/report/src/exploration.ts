@@ -259,6 +259,16 @@ function samplesSection({ samples }: Exploration, films: Films): HTMLElement {
 const patientNote = (picture: Picture): HTMLElement =>
   el("span", { class: "note" }, "patient ", el("bdi", { text: picture.patient }));
 
+/** Those first that differ from all before them in class or split: they are the conflict. */
+function telling(members: Picture[]): Picture[] {
+  const seen = new Set<string>();
+  const fresh = members.filter(({ label, split }) => {
+    const key = `${label} ${split ?? ""}`;
+    return !seen.has(key) && seen.add(key);
+  });
+  return [...fresh, ...members.filter((picture) => !fresh.includes(picture))];
+}
+
 function groupBlock(group: DuplicateGroup, films: Films): HTMLElement {
   const more = group.pictures - Math.min(shownMembers, group.members.length);
   return el(
@@ -273,7 +283,7 @@ function groupBlock(group: DuplicateGroup, films: Films): HTMLElement {
       group.across_patients ? tag("several patients", "notable") : null,
       more > 0 ? `and ${more} more` : null,
     ),
-    wall(...group.members.slice(0, shownMembers).map((picture) => films.film(picture, patientNote(picture)))),
+    wall(...telling(group.members).slice(0, shownMembers).map((picture) => films.film(picture, patientNote(picture)))),
   );
 }
 
