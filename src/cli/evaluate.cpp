@@ -160,7 +160,7 @@ int evaluate(const EvaluateOptions& options) {
   for (const std::string& warning : dataset->warnings)
     std::cerr << "xray: warning: " << printable(warning) << '\n';
   select(*dataset, options.split);
-  if (dataset->samples.empty())
+  if (options.split && dataset->samples.empty())
     return fail(fmt::format("{}: no folder gives a {} side", options.folder, name(*options.split)),
                 kExitUsage);
 

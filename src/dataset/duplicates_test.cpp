@@ -3,8 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/file.h"
@@ -47,6 +50,12 @@ PerceptualHash flipped(PerceptualHash hash, int bits) {
   return hash;
 }
 
+Duplicates duplicates_in(const std::vector<Fingerprint>& pictures) {
+  auto found = find_duplicates(pictures, 2);
+  if (!found) throw std::runtime_error("nobody asked to stop");
+  return std::move(*found);
+}
+
 TEST(PerceptualHash, StaysNearWhenAFilmIsSavedAnew) {
   const Image film = phantom(1);
   EXPECT_LE(distance_to(film, decode_image(encode_jpeg(film, 30).value()).value()), kNearDuplicate);
@@ -79,41 +88,40 @@ TEST(FindDuplicates, PutsCopiesAndNearCopiesIntoOneGroup) {
                                              {"2", b, 1},
                                              {"4", flipped(b, kNearDuplicate + 1), 1},
                                              {"1", a, 3}};
-  const auto found = find_duplicates(pictures, 2);
-  ASSERT_TRUE(found);
-  ASSERT_EQ(found->groups.size(), 2U);
-  EXPECT_THAT(found->groups[0].members, ElementsAre(0, 2, 5));
-  EXPECT_FALSE(found->groups[0].same_bytes);
-  EXPECT_EQ(found->groups[0].distance, kNearDuplicate);
-  EXPECT_THAT(found->groups[1].members, ElementsAre(1, 3));
-  EXPECT_TRUE(found->groups[1].same_bytes);
-  EXPECT_EQ(found->groups[1].distance, 0);
+  const Duplicates found = duplicates_in(pictures);
+  ASSERT_EQ(found.groups.size(), 2U);
+  EXPECT_THAT(found.groups[0].members, ElementsAre(0, 2, 5));
+  EXPECT_FALSE(found.groups[0].same_bytes);
+  EXPECT_EQ(found.groups[0].distance, kNearDuplicate);
+  EXPECT_THAT(found.groups[1].members, ElementsAre(1, 3));
+  EXPECT_TRUE(found.groups[1].same_bytes);
+  EXPECT_EQ(found.groups[1].distance, 0);
 }
 
 TEST(FindDuplicates, FollowsAChainOfNearCopies) {
   const PerceptualHash a{};
   const std::vector<Fingerprint> pictures = {
       {"1", a, 0}, {"2", flipped(a, 60), 0}, {"3", flipped(a, 30), 0}, {"4", flipped(a, 91), 0}};
-  const auto found = find_duplicates(pictures);
-  ASSERT_EQ(found->groups.size(), 1U);
-  EXPECT_THAT(found->groups[0].members, ElementsAre(0, 1, 2, 3));
-  EXPECT_EQ(found->groups[0].distance, 31);
+  const Duplicates found = duplicates_in(pictures);
+  ASSERT_EQ(found.groups.size(), 1U);
+  EXPECT_THAT(found.groups[0].members, ElementsAre(0, 1, 2, 3));
+  EXPECT_EQ(found.groups[0].distance, 31);
 }
 
 TEST(FindDuplicates, NamesTheClosestPairsOfDifferentPatientsBeyondTheLimit) {
   const PerceptualHash a{};
   const std::vector<Fingerprint> pictures = {
       {"1", a, 0}, {"2", flipped(a, 50), 1}, {"3", flipped(a, 100), 2}, {"4", flipped(a, 40), 0}};
-  const auto found = find_duplicates(pictures);
+  const Duplicates found = duplicates_in(pictures);
   // 3 is 10 bits from 1, so both are one film; 0 and 3 are of one patient.
-  ASSERT_EQ(found->groups.size(), 1U);
-  EXPECT_THAT(found->groups[0].members, ElementsAre(1, 3));
-  ASSERT_EQ(found->look_alikes.size(), 3U);
-  EXPECT_EQ(found->look_alikes[0].distance, 50);
-  EXPECT_EQ(found->look_alikes[0].a, 0U);
-  EXPECT_EQ(found->look_alikes[0].b, 1U);
-  EXPECT_EQ(found->look_alikes[1].distance, 50);
-  EXPECT_EQ(found->look_alikes[2].distance, 60);
+  ASSERT_EQ(found.groups.size(), 1U);
+  EXPECT_THAT(found.groups[0].members, ElementsAre(1, 3));
+  ASSERT_EQ(found.look_alikes.size(), 3U);
+  EXPECT_EQ(found.look_alikes[0].distance, 50);
+  EXPECT_EQ(found.look_alikes[0].a, 0U);
+  EXPECT_EQ(found.look_alikes[0].b, 1U);
+  EXPECT_EQ(found.look_alikes[1].distance, 50);
+  EXPECT_EQ(found.look_alikes[2].distance, 60);
 }
 
 TEST(FindDuplicates, BoundsTheListOfLookAlikes) {
@@ -123,25 +131,26 @@ TEST(FindDuplicates, BoundsTheListOfLookAlikes) {
     hash[i % 4] = 0xFFFFFFFFU << (i / 4 % 8);
     pictures.push_back({std::to_string(i), flipped(hash, 3 * static_cast<int>(i % 7)), i});
   }
-  const auto found = find_duplicates(pictures);
-  EXPECT_LE(found->look_alikes.size(), kMaxLookAlikes);
+  const Duplicates found = duplicates_in(pictures);
+  EXPECT_LE(found.look_alikes.size(), kMaxLookAlikes);
 }
 
 TEST(FindDuplicates, FindsOnePairAmongTwentyThousandPictures) {
   Random random(2);
   std::vector<Fingerprint> pictures;
+  pictures.reserve(20'000);
   for (std::size_t i = 0; i < 20'000; ++i) pictures.push_back({std::to_string(i), random_hash(random), i});
   pictures.back().hash = flipped(pictures.front().hash, 5);
-  const auto found = find_duplicates(pictures);
-  ASSERT_EQ(found->groups.size(), 1U);
-  EXPECT_THAT(found->groups[0].members, ElementsAre(0, 19'999));
+  const Duplicates found = duplicates_in(pictures);
+  ASSERT_EQ(found.groups.size(), 1U);
+  EXPECT_THAT(found.groups[0].members, ElementsAre(0, 19'999));
 }
 
 TEST(FindDuplicates, StopsWhenAsked) {
   std::stop_source stop;
   stop.request_stop();
   EXPECT_FALSE(find_duplicates(std::vector<Fingerprint>(3), 1, stop.get_token()));
-  EXPECT_TRUE(find_duplicates({})->groups.empty());
+  EXPECT_TRUE(duplicates_in({}).groups.empty());
 }
 
 TEST(FindDuplicates, KeepsRealFilmsOfDifferentPatientsApart) {
@@ -154,9 +163,9 @@ TEST(FindDuplicates, KeepsRealFilmsOfDifferentPatientsApart) {
     const Bytes bytes = read_file(sample.path).value();
     pictures.push_back({sha256_hex(bytes), perceptual_hash(decode_image(bytes).value()), 0});
   }
-  const auto found = find_duplicates(pictures);
-  EXPECT_FALSE(found->groups.empty());
-  for (const DuplicateGroup& group : found->groups)
+  const Duplicates found = duplicates_in(pictures);
+  EXPECT_FALSE(found.groups.empty());
+  for (const DuplicateGroup& group : found.groups)
     for (const std::size_t member : group.members)
       EXPECT_EQ(dataset->samples[member].patient, dataset->samples[group.members.front()].patient);
 }

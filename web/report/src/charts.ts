@@ -36,7 +36,12 @@ export function distribution(width: number, edges: number[], counts: ByLabel<num
     ];
   });
   return plot(width, 180, {
-    x: { label: unit, labelAnchor: "center", ticks: Math.max(2, Math.floor(width / 90)), nice: false },
+    x: {
+      label: unit,
+      labelAnchor: "center",
+      ticks: Math.max(2, Math.floor(width / 90)),
+      ...((edges[edges.length - 1] ?? 0) >= 10_000 ? { tickFormat: "~s" } : {}),
+    },
     y: { label: "% of the class", percent: true, ticks: 4, grid: true },
     marks: [...marks, Plot.ruleY([0])],
   });

@@ -36,10 +36,10 @@ export function interval(estimate: Estimate, format: (value: number | null) => s
 export const labelName: Record<Label, string> = { normal: "Normal", pneumonia: "Pneumonia" };
 
 const features: Record<string, { name: string; unit: string; about: string }> = {
-  width: { name: "Width", unit: "pixels", about: "in the file" },
-  height: { name: "Height", unit: "pixels", about: "in the file" },
+  width: { name: "Width", unit: "pixels", about: "in pixels of the file" },
+  height: { name: "Height", unit: "pixels", about: "of the picture in the file" },
   aspect_ratio: { name: "Aspect ratio", unit: "width / height", about: "width over height" },
-  file_size: { name: "File size", unit: "bytes", about: "of the file" },
+  file_size: { name: "File size", unit: "bytes", about: "of the file: detail, compression and size together" },
   brightness: { name: "Brightness", unit: "gray level", about: "mean gray level, 0 to 255" },
   contrast: { name: "Contrast", unit: "gray levels", about: "standard deviation of the gray levels" },
   border_darkness: {
