@@ -27,9 +27,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// Entries of a list on the page (groups of duplicates, likeliest label errors);
-/// --json has them all.
-constexpr std::size_t kListed = 60;
+/// What the page lists (groups of duplicates, likeliest label errors, ...); --json has it all.
+constexpr ListLimits kOnPage{.entries = 60, .members = 6};
 constexpr std::uint64_t kMaxScoreBytes = 256ULL << 20U;
 
 struct ExploreOptions {
@@ -54,9 +53,9 @@ std::string summary(const Exploration& exploration, const std::optional<LabelAud
 }
 
 Json figures(const Exploration& exploration, const std::optional<LabelAudit>& audit, PictureNames& names,
-             std::size_t most) {
-  Json json = to_json(exploration, names, most);
-  if (audit) json["audit"] = to_json(*audit, names, most);
+             const ListLimits& limits) {
+  Json json = to_json(exploration, names, limits);
+  if (audit) json["audit"] = to_json(*audit, names, limits.entries);
   return json;
 }
 
@@ -65,7 +64,7 @@ Result<Done> write_report(const ExploreOptions& options, const Exploration& expl
                           const std::optional<LabelAudit>& audit, const std::stop_token& stop) {
   PictureNames names(exploration.dataset);
   Json page = begin_page("exploration", exploration.dataset);
-  page["exploration"] = figures(exploration, audit, names, kListed);
+  page["exploration"] = figures(exploration, audit, names, kOnPage);
   page["mean_pictures"] = mean_pictures(exploration);
   page["thumbnails"] =
       by_sample(thumbnails(exploration.dataset, names.named(), options.limits, options.threads, stop));
@@ -117,7 +116,7 @@ int explore(const ExploreOptions& options) {
 
   if (!options.json.empty()) {
     PictureNames names(exploration->dataset);
-    const Json json = figures(*exploration, audit, names, std::numeric_limits<std::size_t>::max());
+    const Json json = figures(*exploration, audit, names, {});
     // File names are bytes; what is not UTF-8 must not cost the report.
     const auto written =
         write_file(options.json, json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");

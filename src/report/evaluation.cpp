@@ -96,6 +96,7 @@ double log_odds(double probability) {
 
 std::vector<ScoredCase> scored_cases(const Evaluation& evaluation) {
   std::vector<ScoredCase> cases;
+  cases.reserve(evaluation.judgements.size());
   for (const Judgement& judgement : evaluation.judgements)
     cases.push_back({is_pneumonia(evaluation, judgement), judgement.probability});
   return cases;
@@ -118,6 +119,7 @@ std::vector<Subgroup> subgroups(const Evaluation& evaluation) {
   const std::vector<ScoredCase> all = scored_cases(evaluation);
 
   std::vector<double> megapixels;
+  megapixels.reserve(evaluation.judgements.size());
   const auto size_of = [](const Judgement& j) { return 1e-6 * j.width * j.height; };
   for (const Judgement& judgement : evaluation.judgements) megapixels.push_back(size_of(judgement));
   std::sort(megapixels.begin(), megapixels.end());
@@ -179,8 +181,10 @@ std::vector<Judgement> mistakes(const Evaluation& evaluation, Label label) {
       wrong.push_back(judgement);
   }
   const double limit = log_odds(evaluation.threshold);
-  std::stable_sort(wrong.begin(), wrong.end(), [&](const Judgement& a, const Judgement& b) {
-    return std::abs(log_odds(a.probability) - limit) > std::abs(log_odds(b.probability) - limit);
+  std::sort(wrong.begin(), wrong.end(), [&](const Judgement& a, const Judgement& b) {
+    const double of_a = std::abs(log_odds(a.probability) - limit);
+    const double of_b = std::abs(log_odds(b.probability) - limit);
+    return of_a != of_b ? of_a > of_b : a.sample < b.sample;
   });
   return wrong;
 }

@@ -54,8 +54,9 @@ FeatureSummary summarise(const Exploration& exploration, Feature feature) {
   ByLabel<std::vector<double>> values;
   std::vector<double> all;
   for (std::size_t i = 0; i < exploration.facts.size(); ++i) {
-    if (!exploration.facts[i]) continue;
-    all.push_back(exploration.facts[i]->feature(feature));
+    const auto& facts = exploration.facts[i];
+    if (!facts) continue;
+    all.push_back(facts->feature(feature));
     values[index(exploration.dataset.samples[i].label)].push_back(all.back());
   }
   std::sort(all.begin(), all.end());
@@ -171,16 +172,20 @@ template <typename Describe>
 Json tally(const Exploration& exploration, std::size_t most, Describe describe) {
   std::map<std::string, std::pair<Json, ByLabel<std::int64_t>>> found;
   for (std::size_t i = 0; i < exploration.facts.size(); ++i) {
-    if (!exploration.facts[i]) continue;
-    Json key = describe(*exploration.facts[i]);
+    const auto& facts = exploration.facts[i];
+    if (!facts) continue;
+    Json key = describe(*facts);
     auto& entry = found[key.dump()];
     entry.first = std::move(key);
     ++entry.second[index(exploration.dataset.samples[i].label)];
   }
   std::vector<std::pair<Json, ByLabel<std::int64_t>>> sorted;
+  sorted.reserve(found.size());
   for (auto& [text, entry] : found) sorted.push_back(std::move(entry));
-  std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) {
-    return a.second[0] + a.second[1] > b.second[0] + b.second[1];
+  std::sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) {
+    const std::int64_t of_a = a.second[0] + a.second[1];
+    const std::int64_t of_b = b.second[0] + b.second[1];
+    return of_a != of_b ? of_a > of_b : a.first < b.first;
   });
   Json json{{"distinct", sorted.size()}, {"list", Json::array()}};
   for (std::size_t i = 0; i < std::min(most, sorted.size()); ++i) {
@@ -242,7 +247,20 @@ DuplicateTotals count_duplicates(const Exploration& exploration) {
   return totals;
 }
 
-Json duplicates_json(const Exploration& exploration, PictureNames& names, std::size_t most) {
+/// The members that make the conflict first: one of each class and side, then the others.
+std::vector<std::size_t> telling_members(const Dataset& dataset, const DuplicateGroup& group) {
+  std::set<std::pair<Label, std::optional<Split>>> seen;
+  std::vector<std::size_t> telling;
+  std::vector<std::size_t> others;
+  for (const std::size_t member : group.members) {
+    const Sample& sample = dataset.samples[member];
+    (seen.emplace(sample.label, given_side(dataset, sample)).second ? telling : others).push_back(member);
+  }
+  telling.insert(telling.end(), others.begin(), others.end());
+  return telling;
+}
+
+Json duplicates_json(const Exploration& exploration, PictureNames& names, const ListLimits& limits) {
   const DuplicateTotals totals = count_duplicates(exploration);
   Json json{{"limit", kNearDuplicate},
             {"groups", totals.groups},
@@ -254,15 +272,20 @@ Json duplicates_json(const Exploration& exploration, PictureNames& names, std::s
             {"list", Json::array()},
             {"look_alikes", Json::array()}};
   std::vector<std::pair<Conflict, const DuplicateGroup*>> sorted;
+  sorted.reserve(exploration.duplicates.groups.size());
   for (const DuplicateGroup& group : exploration.duplicates.groups)
     sorted.emplace_back(conflict_of(exploration.dataset, group), &group);
-  std::stable_sort(sorted.begin(), sorted.end(),
-                   [](const auto& a, const auto& b) { return gravity(a.first) > gravity(b.first); });
-  for (std::size_t i = 0; i < std::min(most, sorted.size()); ++i) {
+  std::sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) {
+    const int of_a = gravity(a.first);
+    const int of_b = gravity(b.first);
+    return of_a != of_b ? of_a > of_b : a.second->members.front() < b.second->members.front();
+  });
+  for (std::size_t i = 0; i < std::min(limits.entries, sorted.size()); ++i) {
     const auto& [conflict, group] = sorted[i];
+    const std::vector<std::size_t> order = telling_members(exploration.dataset, *group);
     Json members = Json::array();
-    for (std::size_t m = 0; m < std::min(most, group->members.size()); ++m)
-      members.push_back(names(group->members[m]));
+    for (std::size_t m = 0; m < std::min(limits.members, order.size()); ++m)
+      members.push_back(names(order[m]));
     json["list"].push_back({{"same_bytes", group->same_bytes},
                             {"distance", group->distance},
                             {"across_labels", conflict.labels},
@@ -348,9 +371,10 @@ std::optional<Exploration> Explorer::finish(int threads, const std::stop_token& 
   std::vector<std::size_t> sample_of;
   std::map<std::string, std::size_t> patients;
   for (std::size_t i = 0; i < exploration_.facts.size(); ++i) {
-    if (!exploration_.facts[i]) continue;
+    const auto& facts = exploration_.facts[i];
+    if (!facts) continue;
     const auto patient = patients.emplace(exploration_.dataset.samples[i].patient, patients.size()).first;
-    fingerprints.push_back({exploration_.facts[i]->sha256, exploration_.facts[i]->hash, patient->second});
+    fingerprints.push_back({facts->sha256, facts->hash, patient->second});
     sample_of.push_back(i);
   }
   auto duplicates = find_duplicates(fingerprints, threads, stop);
@@ -365,6 +389,7 @@ std::optional<Exploration> Explorer::finish(int threads, const std::stop_token& 
 
 std::vector<FeatureSummary> summarise_features(const Exploration& exploration) {
   std::vector<FeatureSummary> summaries;
+  summaries.reserve(kFeatureCount);
   for (std::size_t i = 0; i < kFeatureCount; ++i)
     summaries.push_back(summarise(exploration, static_cast<Feature>(i)));
   return summaries;
@@ -441,7 +466,7 @@ std::vector<Notice> notices(const Exploration& exploration) {
   return serious;
 }
 
-Json to_json(const Exploration& exploration, PictureNames& names, std::size_t most) {
+Json to_json(const Exploration& exploration, PictureNames& names, const ListLimits& limits) {
   const Dataset& dataset = exploration.dataset;
   std::set<std::string> patients;
   for (const Sample& sample : dataset.samples) patients.insert(sample.patient);
@@ -452,20 +477,20 @@ Json to_json(const Exploration& exploration, PictureNames& names, std::size_t mo
   json["counts"] = counts_json(dataset);
   json["split_given"] = !dataset.given_split.empty();
   json["films_per_patient"] = films_per_patient(dataset);
-  json["sizes"] = tally(exploration, std::min(most, kSizesListed), [](const PictureFacts& facts) {
+  json["sizes"] = tally(exploration, std::min(limits.entries, kSizesListed), [](const PictureFacts& facts) {
     return Json{{"width", facts.feature(Feature::kWidth)}, {"height", facts.feature(Feature::kHeight)}};
   });
-  json["formats"] = tally(exploration, most, [](const PictureFacts& facts) {
+  json["formats"] = tally(exploration, limits.entries, [](const PictureFacts& facts) {
     return Json{{"format", format_name(facts.format)}, {"channels", facts.channels}, {"bits", facts.bits}};
   });
   json["intensities"] = intensities_json(exploration);
   json["features"] = Json::array();
   for (const FeatureSummary& summary : summarise_features(exploration))
     json["features"].push_back(to_json(summary));
-  json["duplicates"] = duplicates_json(exploration, names, most);
-  json["leaks"] = leaks_json(dataset, most);
+  json["duplicates"] = duplicates_json(exploration, names, limits);
+  json["leaks"] = leaks_json(dataset, limits.entries);
   json["samples"] = samples_json(exploration, names);
-  json["unreadable"] = unreadable_pictures(dataset, exploration.unreadable, most);
+  json["unreadable"] = unreadable_pictures(dataset, exploration.unreadable, limits.entries);
   json["warnings"] = dataset.warnings;
   return json;
 }

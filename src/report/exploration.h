@@ -93,10 +93,16 @@ Conflict conflict_of(const Dataset& dataset, const DuplicateGroup& group);
 /// What should be known before these pictures train or measure anything, gravest first.
 std::vector<Notice> notices(const Exploration& exploration);
 
-/// All figures; lists hold at most `most` entries, the gravest first, and say how many
-/// there are. Pictures that it speaks of are named through `names`.
+/// How long lists may be.
+struct ListLimits {
+  std::size_t entries = std::numeric_limits<std::size_t>::max();
+  std::size_t members = std::numeric_limits<std::size_t>::max();  ///< of one group of duplicates
+};
+
+/// All figures; lists hold what is gravest first, and say how many there are. Pictures
+/// that it speaks of are named through `names`.
 nlohmann::ordered_json to_json(const Exploration& exploration, PictureNames& names,
-                               std::size_t most = std::numeric_limits<std::size_t>::max());
+                               const ListLimits& limits = {});
 
 /// {"normal", "pneumonia", "difference"} as data URIs, the last with "difference_range",
 /// the gray levels that its full colours stand for; a class without pictures is left out.

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -17,10 +18,10 @@ using testing::Contains;
 using testing::Field;
 using testing::HasSubstr;
 
-Json explored(const test::Films& films, std::size_t most = 100) {
+Json explored(const test::Films& films, const ListLimits& limits = {}) {
   const Exploration exploration = films.explore();
   PictureNames names(exploration.dataset);
-  return to_json(exploration, names, most);
+  return to_json(exploration, names, limits);
 }
 
 std::vector<std::string> texts(const Exploration& exploration) {
@@ -78,9 +79,9 @@ TEST(Exploration, HasEveryPictureInEveryHistogram) {
     films.add("NORMAL/n" + std::to_string(i) + ".png", i, 60 + static_cast<int>(i * i));
   films.add("PNEUMONIA/p.png", 40);
   for (const FeatureSummary& summary : summarise_features(films.explore())) {
-    EXPECT_EQ(std::accumulate(summary.counts[0].begin(), summary.counts[0].end(), 0), 9)
+    EXPECT_EQ(std::accumulate(summary.counts[0].begin(), summary.counts[0].end(), std::int64_t{0}), 9)
         << name(summary.feature);
-    EXPECT_EQ(std::accumulate(summary.counts[1].begin(), summary.counts[1].end(), 0), 1)
+    EXPECT_EQ(std::accumulate(summary.counts[1].begin(), summary.counts[1].end(), std::int64_t{0}), 1)
         << name(summary.feature);
     EXPECT_EQ(summary.edges.size(), summary.counts[0].size() + 1) << name(summary.feature);
     EXPECT_TRUE(std::is_sorted(summary.edges.begin(), summary.edges.end())) << name(summary.feature);
@@ -162,11 +163,23 @@ TEST(Exploration, BoundsItsListsAndSaysHowManyThereAre) {
     for (const char* side : {"train", "test"})
       films.add(std::string(side) + "/NORMAL/IM-000" + std::to_string(i) + "-0001.png",
                 static_cast<std::uint64_t>(i));
-  const Json json = explored(films, 2);
+  const Json json = explored(films, {.entries = 2, .members = 1});
   EXPECT_EQ(json["leaks"]["patients"], 4);
   EXPECT_EQ(json["leaks"]["list"].size(), 2U);
   EXPECT_EQ(json["duplicates"]["groups"], 4);
   EXPECT_EQ(json["duplicates"]["list"].size(), 2U);
+  EXPECT_EQ(json["duplicates"]["list"][0]["pictures"], 2);
+  EXPECT_EQ(json["duplicates"]["list"][0]["members"].size(), 1U);
+}
+
+TEST(Exploration, NamesTheMembersThatMakeAConflictFirst) {
+  const test::Films films;
+  for (const char* name : {"NORMAL/a.png", "NORMAL/b.png", "NORMAL/c.png", "PNEUMONIA/d.png"})
+    films.add(name, 1);
+  const Json group = explored(films)["duplicates"]["list"][0];
+  EXPECT_EQ(group["members"][0]["file"], "NORMAL/a.png");
+  EXPECT_EQ(group["members"][1]["file"], "PNEUMONIA/d.png");
+  EXPECT_EQ(group["members"].size(), 4U);
 }
 
 TEST(MeanPictures, ShowTheDifferenceOfTheClasses) {

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <map>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include "metrics/metrics_json.h"
@@ -130,31 +131,34 @@ LabelAudit audit_labels(const Dataset& dataset, const Scores& scores) {
   std::vector<ScoredCase> cases;
   std::array<double, 2> sums{};
   std::array<double, 2> counts{};
-  const auto own = [&](std::size_t i, Label label) {
-    return label == Label::kPneumonia ? *scores.probabilities[i] : 1 - *scores.probabilities[i];
+  const auto share = [](const Suspect& suspect, Label label) {
+    return label == Label::kPneumonia ? suspect.probability : 1 - suspect.probability;
   };
   for (std::size_t i = 0; i < dataset.samples.size(); ++i) {
-    if (!scores.probabilities[i]) {
+    const auto& probability = scores.probabilities[i];
+    if (!probability) {
       ++audit.unscored;
       continue;
     }
     ++audit.scored;
     const Label label = dataset.samples[i].label;
-    cases.push_back({label == Label::kPneumonia, *scores.probabilities[i]});
-    sums[static_cast<std::size_t>(label)] += own(i, label);
+    cases.push_back({label == Label::kPneumonia, *probability});
+    audit.suspects.push_back({i, *probability, false});
+    sums[static_cast<std::size_t>(label)] += share(audit.suspects.back(), label);
     counts[static_cast<std::size_t>(label)] += 1;
-    audit.suspects.push_back({i, *scores.probabilities[i], false});
   }
   audit.auc = measure(cases, 0.5, 0).auc;
   for (Suspect& suspect : audit.suspects) {
     const Label other =
         dataset.samples[suspect.sample].label == Label::kNormal ? Label::kPneumonia : Label::kNormal;
     const auto side = static_cast<std::size_t>(other);
-    suspect.likely = counts[side] > 0 && own(suspect.sample, other) >= sums[side] / counts[side];
+    suspect.likely = counts[side] > 0 && share(suspect, other) >= sums[side] / counts[side];
     audit.likely += suspect.likely ? 1 : 0;
   }
-  std::stable_sort(audit.suspects.begin(), audit.suspects.end(), [&](const Suspect& a, const Suspect& b) {
-    return own(a.sample, dataset.samples[a.sample].label) < own(b.sample, dataset.samples[b.sample].label);
+  std::sort(audit.suspects.begin(), audit.suspects.end(), [&](const Suspect& a, const Suspect& b) {
+    const double of_a = share(a, dataset.samples[a.sample].label);
+    const double of_b = share(b, dataset.samples[b.sample].label);
+    return std::tie(of_a, a.sample) < std::tie(of_b, b.sample);
   });
   return audit;
 }

@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <stdexcept>
 #include <string>
+#include <utility>
 
 #include "common/file.h"
 #include "common/random.h"
@@ -18,7 +20,7 @@ namespace xray::test {
 /// Clouds: phantoms all look alike to a perceptual hash, these never do.
 inline Image make_clouds(std::uint64_t seed, int width = 96, int height = 96) {
   Random random(seed);
-  Image::Pixels8 coarse(12 * 12);
+  Image::Pixels8 coarse(std::size_t{12} * 12);
   for (std::uint8_t& gray : coarse) gray = static_cast<std::uint8_t>(random.below(256));
   return to_image(resize(Image(12, 12, std::move(coarse)), width, height));
 }
@@ -42,7 +44,9 @@ class Films {
   Exploration explore() const {
     Explorer explorer(scan());
     for (const Sample& sample : explorer.dataset().samples) explorer.add(measure_picture(sample.path));
-    return std::move(explorer).finish(1).value();
+    auto exploration = std::move(explorer).finish(1);
+    if (!exploration) throw std::runtime_error("nobody asked to stop");
+    return std::move(*exploration);
   }
 
  private:

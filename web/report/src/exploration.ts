@@ -5,9 +5,6 @@ import { labels, splits } from "./data";
 import { Films, classLegend, figure, section, table, tag, tiles, unreadableSection, wall } from "./ui";
 import { count, counted, decimal, featureWords, interval, labelName, none, percent, rough } from "./words";
 
-/** Pictures of one group of duplicates that are shown. */
-const shownMembers = 6;
-
 function overview(data: Exploration): HTMLElement {
   const { classes, duplicates, leaks, unreadable } = data;
   return section(
@@ -259,18 +256,8 @@ function samplesSection({ samples }: Exploration, films: Films): HTMLElement {
 const patientNote = (picture: Picture): HTMLElement =>
   el("span", { class: "note" }, "patient ", el("bdi", { text: picture.patient }));
 
-/** Those first that differ from all before them in class or split: they are the conflict. */
-function telling(members: Picture[]): Picture[] {
-  const seen = new Set<string>();
-  const fresh = members.filter(({ label, split }) => {
-    const key = `${label} ${split ?? ""}`;
-    return !seen.has(key) && seen.add(key);
-  });
-  return [...fresh, ...members.filter((picture) => !fresh.includes(picture))];
-}
-
 function groupBlock(group: DuplicateGroup, films: Films): HTMLElement {
-  const more = group.pictures - Math.min(shownMembers, group.members.length);
+  const more = group.pictures - group.members.length;
   return el(
     "div",
     { class: "group" },
@@ -283,14 +270,13 @@ function groupBlock(group: DuplicateGroup, films: Films): HTMLElement {
       group.across_patients ? tag("several patients", "notable") : null,
       more > 0 ? `and ${more} more` : null,
     ),
-    wall(...telling(group.members).slice(0, shownMembers).map((picture) => films.film(picture, patientNote(picture)))),
+    wall(...group.members.map((picture) => films.film(picture, patientNote(picture)))),
   );
 }
 
 function duplicatesSection({ duplicates }: Exploration, films: Films): HTMLElement {
   const conflicts = duplicates.list.filter((g) => g.across_labels || g.across_splits || g.across_patients);
   const harmless = duplicates.list.filter((group) => !conflicts.includes(group));
-  const harmlessShown = harmless.slice(0, 12);
   return section(
     "duplicates",
     "Repeated pictures",
@@ -309,9 +295,9 @@ function duplicatesSection({ duplicates }: Exploration, films: Films): HTMLEleme
           "details",
           {},
           el("summary", {
-            text: `Within one patient, class and split: ${harmlessShown.length < duplicates.groups ? "the first " : ""}${counted(harmlessShown.length, "group")}`,
+            text: `Within one patient, class and split: ${duplicates.list.length < duplicates.groups ? "the first " : ""}${counted(harmless.length, "group")}`,
           }),
-          el("div", { class: "groups" }, ...harmlessShown.map((group) => groupBlock(group, films))),
+          el("div", { class: "groups" }, ...harmless.map((group) => groupBlock(group, films))),
         )
       : null,
     duplicates.look_alikes.length > 0
