@@ -15,6 +15,7 @@ constexpr int kExitInterrupted = 130;  ///< stopped by Ctrl-C, as shells count i
 /// live until then.
 void add_predict(CLI::App& app, int& exit_code);
 void add_evaluate(CLI::App& app, int& exit_code);
+void add_explore(CLI::App& app, int& exit_code);
 void add_serve(CLI::App& app, int& exit_code);
 /// A group: `xray model quantize`.
 void add_model(CLI::App& app, int& exit_code);

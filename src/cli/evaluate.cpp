@@ -24,6 +24,8 @@
 #include "diagnose/diagnoser.h"
 #include "metrics/metrics.h"
 #include "metrics/metrics_json.h"
+#include "report/evaluation.h"
+#include "report/page.h"
 
 namespace xray {
 namespace {
@@ -41,66 +43,42 @@ struct EvaluateOptions {
   std::string predictions;
   bool robustness = false;
   std::size_t limit = 0;
+  std::string report;
 };
 
-/// What the program said of one labelled picture, as far as the figures need it.
-struct Answer {
-  double probability = 0;
-  std::optional<Subtype> subtype;  ///< the likelier kind, should it be pneumonia
-};
+/// Misread pictures per class on the page.
+constexpr std::size_t kMistakesShown = 24;
 
-Result<Answer> ask(const Diagnoser& diagnoser, const fs::path& file) {
-  const Result<Bytes> bytes = read_file(file, diagnoser.limits().max_bytes);
+Result<Judgement> ask(const Diagnoser& diagnoser, const Dataset& dataset, std::size_t sample) {
+  const Result<Bytes> bytes = read_file(dataset.samples[sample].path, diagnoser.limits().max_bytes);
   if (!bytes) return bytes.error();
   const Result<Finding> finding = diagnoser.diagnose(*bytes);
   if (!finding) return finding.error();
-  Answer answer{finding->pneumonia / 100, std::nullopt};
+  Judgement judgement{.sample = sample,
+                      .probability = finding->pneumonia / 100,
+                      .width = finding->width,
+                      .height = finding->height};
   if (finding->has_subtype())
-    answer.subtype = finding->bacterial >= finding->viral ? Subtype::kBacterial : Subtype::kViral;
-  return answer;
+    judgement.subtype = finding->bacterial >= finding->viral ? Subtype::kBacterial : Subtype::kViral;
+  return judgement;
 }
 
-/// All that is reported, for people and as JSON alike.
-struct Report {
-  std::string model;
+/// The figures that are reported, for people and as JSON alike.
+struct Figures {
   Metrics metrics;
-  std::vector<std::pair<std::string, Error>> unreadable;
-  std::int64_t subtype_cases = 0;  ///< pneumonia whose kind both the name and the model tell
-  Estimate subtype_accuracy;
+  Kinds kinds;
 };
 
-Report make_report(const std::string& model, double threshold, const std::vector<Sample>& samples,
-                   const std::vector<Result<Answer>>& answers) {
-  Report report{.model = model};
-  std::vector<ScoredCase> cases;
-  std::int64_t subtypes_right = 0;
-  for (std::size_t i = 0; i < answers.size(); ++i) {
-    const Sample& sample = samples[i];
-    if (!answers[i]) {
-      report.unreadable.emplace_back(sample.path.string(), answers[i].error());
-      continue;
-    }
-    cases.push_back({sample.label == Label::kPneumonia, answers[i]->probability});
-    const bool told = sample.subtype == Subtype::kBacterial || sample.subtype == Subtype::kViral;
-    if (!told || !answers[i]->subtype) continue;
-    ++report.subtype_cases;
-    subtypes_right += answers[i]->subtype == sample.subtype ? 1 : 0;
-  }
-  report.metrics = measure(cases, threshold);
-  report.subtype_accuracy = proportion(subtypes_right, report.subtype_cases);
-  return report;
-}
-
-Json to_json(const Report& report) {
-  Json json = to_json(report.metrics);
-  json["unreadable"] = report.unreadable.size();
+Json to_json(const Evaluation& evaluation, const Figures& figures) {
+  Json json = to_json(figures.metrics);
+  json["unreadable"] = evaluation.unreadable.size();
   json["unreadable_files"] = Json::array();
-  for (const auto& [file, error] : report.unreadable)
-    json["unreadable_files"].push_back(
-        {{"file", file}, {"error", {{"code", name(error.code)}, {"message", error.message}}}});
-  json["model"] = report.model;
-  if (report.subtype_cases > 0)
-    json["subtype"] = {{"n", report.subtype_cases}, {"accuracy", to_json(report.subtype_accuracy)}};
+  for (const auto& [sample, error] : evaluation.unreadable)
+    json["unreadable_files"].push_back({{"file", evaluation.dataset.samples[sample].path.string()},
+                                        {"error", {{"code", name(error.code)}, {"message", error.message}}}});
+  json["model"] = evaluation.card.id();
+  if (figures.kinds.n > 0)
+    json["subtype"] = {{"n", figures.kinds.n}, {"accuracy", to_json(figures.kinds.accuracy)}};
   return json;
 }
 
@@ -113,13 +91,13 @@ std::string table_row(const std::string& figure, const Estimate& e, bool per_cen
                      number(e.high));
 }
 
-std::string to_table(const Report& report) {
-  const Metrics& m = report.metrics;
+std::string to_table(const Evaluation& evaluation, const Figures& figures) {
+  const Metrics& m = figures.metrics;
   const Confusion& c = m.confusion;
   const auto normal = c.true_negative + c.false_positive;
   const auto pneumonia = c.true_positive + c.false_negative;
   std::string text = fmt::format("{} pictures ({} normal, {} pneumonia), model {}, threshold {:.1f} %\n\n",
-                                 m.n, normal, pneumonia, report.model, 100 * m.threshold);
+                                 m.n, normal, pneumonia, evaluation.card.id(), 100 * m.threshold);
   text += fmt::format("{:<28}{:>10}    {:>20}\n", "", "", "95 % interval");
   text += table_row("accuracy", m.accuracy, true);
   text += table_row("sensitivity", m.sensitivity, true);
@@ -131,9 +109,9 @@ std::string to_table(const Report& report) {
   text += table_row("average precision", m.average_precision, false);
   text += table_row("Brier score", m.brier, false);
   text += table_row("expected calibration error", m.ece, false);
-  if (report.subtype_cases > 0)
-    text += table_row(fmt::format("bacterial or viral (of {})", report.subtype_cases),
-                      report.subtype_accuracy, true);
+  if (figures.kinds.n > 0)
+    text +=
+        table_row(fmt::format("bacterial or viral (of {})", figures.kinds.n), figures.kinds.accuracy, true);
   text += fmt::format("\n{:<28}{:>10}{:>12}\n", "", "normal", "pneumonia");
   text += fmt::format("{:<28}{:>10}{:>12}\n", "normal, read as", c.true_negative, c.false_positive);
   text += fmt::format("{:<28}{:>10}{:>12}\n", "pneumonia, read as", c.false_negative, c.true_positive);
@@ -141,15 +119,16 @@ std::string to_table(const Report& report) {
 }
 
 /// One line per picture; the last two fields empty where it was not read.
-std::string to_csv(const std::vector<Sample>& samples, const std::vector<Result<Answer>>& answers,
-                   double threshold) {
+std::string to_csv(const Evaluation& evaluation) {
   std::string csv = "file,label,probability,verdict\r\n";
-  for (std::size_t i = 0; i < answers.size(); ++i) {
-    csv += fmt::format("{},{},", csv_field(samples[i].path.string()), name(samples[i].label));
-    if (answers[i]) {
-      const double probability = answers[i]->probability;
+  auto judged = evaluation.judgements.begin();
+  for (std::size_t i = 0; i < evaluation.dataset.samples.size(); ++i) {
+    const Sample& sample = evaluation.dataset.samples[i];
+    csv += fmt::format("{},{},", csv_field(sample.path.string()), name(sample.label));
+    if (judged != evaluation.judgements.end() && judged->sample == i) {
+      const double probability = (judged++)->probability;
       csv += fmt::format("{:.9g},{}\r\n", probability,
-                         name(probability >= threshold ? Verdict::kPneumonia : Verdict::kNormal));
+                         name(probability >= evaluation.threshold ? Verdict::kPneumonia : Verdict::kNormal));
     } else {
       csv += ",\r\n";
     }
@@ -157,15 +136,22 @@ std::string to_csv(const std::vector<Sample>& samples, const std::vector<Result<
   return csv;
 }
 
-/// The samples of the side that was asked for, of a folder that gives such a side.
-std::vector<Sample> select(Dataset dataset, std::optional<Split> side) {
-  if (!side) return std::move(dataset.samples);
-  std::vector<Sample> selected;
-  for (Sample& sample : dataset.samples) {
-    const auto given = dataset.given_split.find(sample.path.generic_string());
-    if (given != dataset.given_split.end() && given->second == *side) selected.push_back(std::move(sample));
-  }
-  return selected;
+/// Leaves the samples of the side that was asked for, of a folder that gives such a side.
+void select(Dataset& dataset, std::optional<Split> side) {
+  if (side) std::erase_if(dataset.samples, [&](const Sample& s) { return given_side(dataset, s) != side; });
+}
+
+/// The page about the evaluation. kCancelled where `stop` was requested.
+Result<Done> write_report(const fs::path& path, const Evaluation& evaluation, const Metrics& metrics,
+                          const Diagnoser& diagnoser, int threads, const std::stop_token& stop) {
+  PictureNames names(evaluation.dataset);
+  const Dataset& dataset = evaluation.dataset;
+  Json page = begin_page("evaluation", dataset);
+  page["evaluation"] = to_json(evaluation, metrics, names, kMistakesShown);
+  page["thumbnails"] = by_sample(thumbnails(dataset, names.named(), diagnoser.limits(), threads, stop));
+  page["heat_maps"] = by_sample(heat_maps(dataset, names.named(), diagnoser, threads, stop));
+  if (stop.stop_requested()) return Error{ErrorCode::kCancelled, "stopped before the page was written"};
+  return write_page(path, page);
 }
 
 int evaluate(const EvaluateOptions& options) {
@@ -174,12 +160,12 @@ int evaluate(const EvaluateOptions& options) {
   if (!dataset) return fail(options.folder + ": " + dataset.error().message, kExitUsage);
   for (const std::string& warning : dataset->warnings)
     std::cerr << "xray: warning: " << printable(warning) << '\n';
-  const std::vector<Sample> samples = select(std::move(*dataset), options.split);
-  if (options.split && samples.empty())
+  select(*dataset, options.split);
+  if (options.split && dataset->samples.empty())
     return fail(fmt::format("{}: no folder gives a {} side", options.folder, name(*options.split)),
                 kExitUsage);
   if (options.robustness)
-    return evaluate_robustness(samples,
+    return evaluate_robustness(dataset->samples,
                                {.model = options.model,
                                 .threshold = options.threshold,
                                 .threads = options.threads,
@@ -190,41 +176,52 @@ int evaluate(const EvaluateOptions& options) {
 
   const auto diagnoser = open_diagnoser(options.model, {}, {.threads = options.threads});
   if (!diagnoser) return fail(diagnoser.error().message);
-  const ModelCard& card = (*diagnoser)->card();
-  const double threshold = options.threshold.value_or(card.threshold);
+  Evaluation evaluation{.dataset = std::move(*dataset), .card = (*diagnoser)->card()};
+  evaluation.threshold = options.threshold.value_or(evaluation.card.threshold);
+  const std::size_t pictures = evaluation.dataset.samples.size();
 
   const auto begin = std::chrono::steady_clock::now();
-  std::vector<Result<Answer>> answers;
-  answers.reserve(samples.size());
-  Progress progress("evaluating", samples.size());
+  Progress progress("evaluating", pictures);
   const bool complete = parallel_ordered(
-      samples.size(), options.threads, 4 * thread_count(options.threads),
-      [&](std::size_t i) { return ask(**diagnoser, samples[i].path); },
-      [&](std::size_t, Result<Answer> answer) {
-        answers.push_back(std::move(answer));
+      pictures, options.threads, 4 * thread_count(options.threads),
+      [&](std::size_t i) { return ask(**diagnoser, evaluation.dataset, i); },
+      [&](std::size_t i, Result<Judgement> judgement) {
+        if (judgement)
+          evaluation.judgements.push_back(*judgement);
+        else
+          evaluation.unreadable.emplace_back(i, judgement.error());
         progress.advance();
       },
       stop);
   progress.clear();
+  const std::size_t judged = evaluation.judgements.size() + evaluation.unreadable.size();
   if (!complete)
-    return fail(fmt::format("stopped after {} of {} pictures", answers.size(), samples.size()),
-                kExitInterrupted);
+    return fail(fmt::format("stopped after {} of {} pictures", judged, pictures), kExitInterrupted);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 
-  const Report report = make_report(card.id(), threshold, samples, answers);
-  for (const auto& [file, error] : report.unreadable)
-    std::cerr << "xray: not read: " << printable(file + ": " + error.message) << '\n';
-  std::cerr << fmt::format("{} read, {} not; {:.1f} s, {:.1f} per second\n", report.metrics.n,
-                           report.unreadable.size(), seconds, static_cast<double>(samples.size()) / seconds);
+  const Figures figures{measure(scored_cases(evaluation), evaluation.threshold), compare_kinds(evaluation)};
+  for (const auto& [sample, error] : evaluation.unreadable)
+    std::cerr << "xray: not read: "
+              << printable(evaluation.dataset.samples[sample].path.string() + ": " + error.message) << '\n';
+  std::cerr << fmt::format("{} read, {} not; {:.1f} s, {:.1f} per second\n", evaluation.judgements.size(),
+                           evaluation.unreadable.size(), seconds, static_cast<double>(pictures) / seconds);
   // File names are bytes; what is not UTF-8 must not cost the report.
-  std::cout << (options.json ? to_json(report).dump(2, ' ', false, Json::error_handler_t::replace) + "\n"
-                             : to_table(report))
+  std::cout << (options.json
+                    ? to_json(evaluation, figures).dump(2, ' ', false, Json::error_handler_t::replace) + "\n"
+                    : to_table(evaluation, figures))
             << std::flush;
   if (!std::cout) return fail("standard output cannot be written");
   if (!options.predictions.empty())
-    if (const auto written = write_file(options.predictions, to_csv(samples, answers, threshold)); !written)
+    if (const auto written = write_file(options.predictions, to_csv(evaluation)); !written)
       return fail(options.predictions + ": " + written.error().message);
-  return report.unreadable.empty() ? kExitOk : kExitSomeFailed;
+  if (!options.report.empty()) {
+    const auto written =
+        write_report(options.report, evaluation, figures.metrics, **diagnoser, options.threads, stop);
+    if (!written)
+      return fail(options.report + ": " + written.error().message,
+                  stop.stop_requested() ? kExitInterrupted : kExitSomeFailed);
+  }
+  return evaluation.unreadable.empty() ? kExitOk : kExitSomeFailed;
 }
 
 }  // namespace
@@ -245,6 +242,7 @@ void add_evaluate(CLI::App& app, int& exit_code) {
       "  xray evaluate chest_xray/test\n"
       "  xray evaluate --json --split val chest_xray > quality.json\n"
       "  xray evaluate --robustness --limit 400 chest_xray/train\n"
+      "  xray evaluate chest_xray/test --report quality.html\n"
       "\n"
       "Exit code: 0 all were read, 1 some were not, 2 wrong usage, 130 interrupted.");
   command->add_option("folder", options->folder, "Folder of labelled pictures")->required();
@@ -276,6 +274,11 @@ void add_evaluate(CLI::App& app, int& exit_code) {
       ->needs(robustness)
       ->check(CLI::PositiveNumber)
       ->type_name("N");
+  command
+      ->add_option("--report", options->report,
+                   "Write a self-contained page into this HTML file: curves, subgroups, worst mistakes with "
+                   "heat maps")
+      ->type_name("FILE");
   command->callback([options, &exit_code] { exit_code = evaluate(*options); });
 }
 

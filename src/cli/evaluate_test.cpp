@@ -162,6 +162,30 @@ TEST_F(EvaluateTest, WritesOneLinePerPrediction) {
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 4);
 }
 
+TEST_F(EvaluateTest, WritesAPageThatHoldsTheWorstMistakes) {
+  add_kaggle_films();
+  const fs::path page = dir_ / "report.html";
+  const int exit_code = evaluate({films().string(), "--report", page.string()});
+  if (exit_code == kExitSomeFailed) {
+    ASSERT_THAT(err_, HasSubstr("built without its page"));
+    GTEST_SKIP() << err_;
+  }
+  ASSERT_EQ(exit_code, kExitOk) << err_;
+  const std::string html = read_text(page).value();
+  EXPECT_THAT(html, testing::StartsWith("<!doctype html>"));
+  EXPECT_THAT(html, HasSubstr("\"file\":\"train/NORMAL/IM-0002-0001.png\""));
+  EXPECT_THAT(html, HasSubstr("\"file\":\"test/PNEUMONIA/person4_bacteria_1.png\""));
+  EXPECT_THAT(html, HasSubstr("data:image/png;base64,"));
+  EXPECT_THAT(out_, HasSubstr("7 pictures")) << "the table is printed all the same";
+}
+
+TEST_F(EvaluateTest, SaysWhyAPageCannotBeWritten) {
+  add_film("NORMAL/a.png", false);
+  EXPECT_EQ(evaluate({films().string(), "--report", (dir_ / "no/such/folder.html").string()}),
+            kExitSomeFailed);
+  EXPECT_THAT(err_, HasSubstr("folder.html: "));
+}
+
 TEST_F(EvaluateTest, TellsWrongUsageFromAMissingModel) {
   EXPECT_EQ(evaluate({(dir_ / "none").string()}), kExitUsage);
   EXPECT_THAT(err_, HasSubstr("no such folder"));

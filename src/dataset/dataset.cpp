@@ -145,9 +145,7 @@ class Scanner {
 void warn_about_leaks(Dataset& dataset) {
   std::map<std::string, std::set<Split>> sides;
   for (const Sample& sample : dataset.samples)
-    if (const auto given = dataset.given_split.find(sample.path.generic_string());
-        given != dataset.given_split.end())
-      sides[sample.patient].insert(given->second);
+    if (const auto side = given_side(dataset, sample)) sides[sample.patient].insert(*side);
   std::vector<std::string> leaked;
   for (const auto& [patient, splits] : sides)
     if (splits.size() > 1) leaked.push_back(patient);
@@ -254,6 +252,11 @@ std::string patient_of(const fs::path& path) {
   return std::regex_match(stem, match, panel) ? match[1].str() : stem;
 }
 
+std::optional<Split> given_side(const Dataset& dataset, const Sample& sample) {
+  const auto given = dataset.given_split.find(sample.path.generic_string());
+  return given == dataset.given_split.end() ? std::nullopt : std::optional(given->second);
+}
+
 Result<Dataset> scan_dataset(const fs::path& root) {
   std::error_code error;
   if (!fs::is_directory(root, error)) return Error{ErrorCode::kNotFound, "no such folder"};
@@ -286,8 +289,7 @@ std::vector<Split> choose_split(const Dataset& dataset, SplitRatios ratios, std:
   result.reserve(dataset.samples.size());
   std::vector<Sample> training;
   for (const Sample& sample : dataset.samples) {
-    const auto given = dataset.given_split.find(sample.path.generic_string());
-    result.push_back(given == dataset.given_split.end() ? Split::kTrain : given->second);
+    result.push_back(given_side(dataset, sample).value_or(Split::kTrain));
     if (result.back() == Split::kTrain) training.push_back(sample);
   }
   if (training.empty()) return split_by_patient(dataset.samples, ratios, seed);

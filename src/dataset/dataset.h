@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,9 @@ struct Dataset {
   std::map<std::string, Split> given_split;
   std::vector<std::string> warnings;  ///< e.g. a patient on both sides of the folders' own split
 };
+
+/// The side that the folders give the sample, if any.
+std::optional<Split> given_side(const Dataset& dataset, const Sample& sample);
 
 /// Finds pictures (.jpg, .jpeg, .png, .dcm; any case) at any depth below `root`.
 ///

@@ -90,10 +90,9 @@ class Ranking {
       if (tied_positives > 0) precision_sum += tied_positives * positives / (positives + negatives);
       squares +=
           tied_positives * (1 - probability) * (1 - probability) + tied_negatives * probability * probability;
-      const int bin = std::clamp(static_cast<int>(std::ceil(probability * bins)) - 1, 0, bins - 1);
-      calibration[static_cast<std::size_t>(bin)].probability +=
-          (tied_positives + tied_negatives) * probability;
-      calibration[static_cast<std::size_t>(bin)].positives += tied_positives;
+      Bin& bin = calibration[static_cast<std::size_t>(calibration_bin(probability, bins))];
+      bin.probability += (tied_positives + tied_negatives) * probability;
+      bin.positives += tied_positives;
       if (probability >= threshold) {
         result.true_positive = positives;
         result.false_positive = negatives;
@@ -155,7 +154,17 @@ class Ranking {
   std::vector<ScoredCase> cases_;
 };
 
-/// Percentile interval around `value`; reorders `resampled`.
+}  // namespace
+
+Estimate proportion(std::int64_t successes, std::int64_t n) {
+  const auto trials = static_cast<double>(n);
+  return wilson(ratio(static_cast<double>(successes), trials), trials);
+}
+
+int calibration_bin(double probability, int bins) {
+  return std::clamp(static_cast<int>(std::ceil(probability * bins)) - 1, 0, bins - 1);
+}
+
 Estimate percentile_interval(double value, std::vector<double>& resampled) {
   std::erase_if(resampled, [](double x) { return std::isnan(x); });
   if (std::isnan(value) || resampled.empty()) return {value, kNaN, kNaN};
@@ -167,13 +176,6 @@ Estimate percentile_interval(double value, std::vector<double>& resampled) {
     return std::lerp(resampled[below], resampled[above], place - static_cast<double>(below));
   };
   return {value, std::min(value, quantile(0.025)), std::max(value, quantile(0.975))};
-}
-
-}  // namespace
-
-Estimate proportion(std::int64_t successes, std::int64_t n) {
-  const auto trials = static_cast<double>(n);
-  return wilson(ratio(static_cast<double>(successes), trials), trials);
 }
 
 double auc(std::span<const ScoredCase> cases) {

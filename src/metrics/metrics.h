@@ -59,6 +59,12 @@ double brier_score(std::span<const ScoredCase> cases);
 /// 2017). NaN without cases.
 double expected_calibration_error(std::span<const ScoredCase> cases, int bins = 15);
 
+/// Which of `bins` equal-width bins (low, high] of 0..1 holds the probability; 0 lies in the first.
+int calibration_bin(double probability, int bins);
+/// The bootstrap's 95 % percentile interval around `value`, as measure() tells; NaN
+/// ends without resamples. Reorders `resampled`.
+Estimate percentile_interval(double value, std::vector<double>& resampled);
+
 /// Positive means probability >= threshold. Takes the cases as independent:
 /// several films of one patient make the true intervals wider.
 ///

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "common/file.h"
+#include "common/text.h"
 #include "train/picture_set.h"
 
 namespace xray {
@@ -23,17 +24,6 @@ constexpr std::size_t kFixedFields = 7;
 
 std::string file_of(const Dataset& dataset, const Sample& sample) {
   return sample.path.lexically_relative(dataset.root).generic_string();
-}
-
-/// As RFC 4180 wants a field that holds commas or quotes.
-std::string quoted(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"') out += '"';
-    out += c;
-  }
-  return out + '"';
 }
 
 std::vector<std::string> split_line(std::string_view line) {
@@ -120,8 +110,8 @@ std::string to_csv(const Dataset& dataset, const std::vector<FoldScore>& scores,
   csv << header(classes) << '\n';
   for (const FoldScore& score : scores) {
     const Sample& sample = dataset.samples[score.sample];
-    csv << quoted(file_of(dataset, sample)) << ',' << name(sample.label) << ',' << name(sample.subtype) << ','
-        << quoted(sample.group) << ',' << quoted(sample.patient) << ',' << score.fold << ','
+    csv << csv_field(file_of(dataset, sample)) << ',' << name(sample.label) << ',' << name(sample.subtype)
+        << ',' << csv_field(sample.group) << ',' << csv_field(sample.patient) << ',' << score.fold << ','
         << 1 - softmax(score.logits)[0];
     for (const float logit : score.logits) csv << ',' << logit;
     csv << '\n';
