@@ -95,7 +95,9 @@ TrainCallbacks TrainReporter::callbacks() {
   callbacks.on_epoch = [this](const EpochReport& r) {
     clear();
     std::cerr << "epoch " << r.epoch << ": training loss " << std::fixed << std::setprecision(4)
-              << r.train_loss << ", validation loss " << r.validation_loss;
+              << r.train_loss;
+    // Without films to validate on there is nothing to say of them.
+    if (!r.validation.empty()) std::cerr << ", validation loss " << r.validation_loss;
     for (const auto& [name, value] : r.validation) std::cerr << ", " << name << ' ' << value;
     std::cerr << std::setprecision(1) << "; " << rate_sum_ / std::max(reports_, 1) << " img/s, of which "
               << 100 * wait_sum_ / std::max(reports_, 1) << " % waiting for pictures"
