@@ -266,19 +266,24 @@ void add_evaluate(CLI::App& app, int& exit_code) {
       ->add_option("--predictions", options->predictions,
                    "Write file, label, probability and verdict of each picture into this CSV file")
       ->type_name("FILE");
-  CLI::Option* const robustness = command->add_flag(
-      "--robustness", options->robustness, "How verdicts hold under some three dozen changes to the films");
+  CLI::Option* const report =
+      command
+          ->add_option(
+              "--report", options->report,
+              "Write a self-contained page into this HTML file: curves, subgroups, worst mistakes with "
+              "heat maps")
+          ->type_name("FILE");
+  CLI::Option* const robustness =
+      command
+          ->add_flag("--robustness", options->robustness,
+                     "How verdicts hold under some three dozen changes to the films")
+          ->excludes(report);
   command
       ->add_option("--limit", options->limit,
                    "With --robustness: at most N pictures, half of them normal where there are as many")
       ->needs(robustness)
       ->check(CLI::PositiveNumber)
       ->type_name("N");
-  command
-      ->add_option("--report", options->report,
-                   "Write a self-contained page into this HTML file: curves, subgroups, worst mistakes with "
-                   "heat maps")
-      ->type_name("FILE");
   command->callback([options, &exit_code] { exit_code = evaluate(*options); });
 }
 
