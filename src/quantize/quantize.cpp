@@ -181,6 +181,7 @@ class ValueGroups {
 
   std::vector<std::string> values() const {
     std::vector<std::string> all;
+    all.reserve(numbers_.size());
     for (const auto& [value, number] : numbers_) all.push_back(value);
     return all;
   }
