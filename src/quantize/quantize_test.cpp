@@ -17,10 +17,10 @@ namespace {
 using ::testing::HasSubstr;
 
 constexpr int kSide = 32;
-constexpr std::size_t kPixels = std::size_t{kSide} * kSide;
+constexpr int kPixels = kSide * kSide;
 
-std::vector<float> random_values(Random& random, std::size_t count, double size) {
-  std::vector<float> values(count);
+std::vector<float> random_values(Random& random, int count, double size) {
+  std::vector<float> values(static_cast<std::size_t>(count));
   std::ranges::generate(values, [&] { return static_cast<float>(size * random.normal()); });
   return values;
 }
@@ -34,9 +34,8 @@ class RandomNetwork {
 
   std::string conv(const std::string& x, int in, int out, int kernel, int groups = 1) {
     const int fan_in = in / groups * kernel * kernel;
-    const auto weights =
-        random_values(random_, static_cast<std::size_t>(out * fan_in), std::sqrt(2.0 / fan_in));
-    const auto bias = random_values(random_, static_cast<std::size_t>(out), 0.1);
+    const auto weights = random_values(random_, out * fan_in, std::sqrt(2.0 / fan_in));
+    const auto bias = random_values(random_, out, 0.1);
     const int pad = kernel / 2;
     return writer.conv(x, {.in = in,
                            .out = out,
@@ -48,8 +47,8 @@ class RandomNetwork {
   }
 
   std::string linear(const std::string& x, int in, int out) {
-    const auto weights = random_values(random_, static_cast<std::size_t>(in * out), std::sqrt(2.0 / in));
-    const auto bias = random_values(random_, static_cast<std::size_t>(out), 0.1);
+    const auto weights = random_values(random_, in * out, std::sqrt(2.0 / in));
+    const auto bias = random_values(random_, out, 0.1);
     return writer.linear(x, in, out, weights, bias);
   }
 
@@ -75,6 +74,7 @@ std::string mobile_network() {
 std::vector<std::vector<float>> random_pictures(std::uint64_t seed, int count) {
   Random random(seed);
   std::vector<std::vector<float>> pictures;
+  pictures.reserve(static_cast<std::size_t>(count));
   for (int i = 0; i < count; ++i) pictures.push_back(random_values(random, kPixels, 1));
   return pictures;
 }

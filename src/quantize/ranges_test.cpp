@@ -35,8 +35,8 @@ TEST(ValueHistogram, TakesASignedGridWhereValuesLieBelowZero) {
 TEST(ValueHistogram, ClipsWhatIsRareAndFarAwayForTheSakeOfTheRest) {
   Random random(3);
   constexpr int kCount = 100'000;
-  std::vector<float> values;
-  for (int i = 0; i < kCount; ++i) values.push_back(static_cast<float>(std::abs(random.normal())));
+  std::vector<float> values(kCount);
+  for (float& value : values) value = static_cast<float>(std::abs(random.normal()));
   values.push_back(10);
   // (10 - t)^2 + kCount (t / 255)^2 / 12, the squared error of a range up to t, is least here.
   const double best = 10 / (1 + kCount / (12.0 * 255 * 255));
