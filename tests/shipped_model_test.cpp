@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <optional>
 #include <vector>
 
 #include "common/file.h"
@@ -16,15 +17,17 @@ namespace {
 
 namespace fs = std::filesystem;
 
+std::unique_ptr<Diagnoser> open_shipped(std::optional<Precision> precision) {
+  // As a program of the build tree would look for it.
+  const auto package = shipped_package(fs::path(XRAY_SOURCE_DIR) / "build/tree/xray");
+  if (!package) throw std::runtime_error(package.error().message);
+  auto made = make_diagnoser(*package, {}, {.precision = precision});
+  if (!made) throw std::runtime_error(made.error().message);
+  return std::move(*made);
+}
+
 const Diagnoser& shipped() {
-  static const std::unique_ptr<Diagnoser> kDiagnoser = [] {
-    // As a program of the build tree would look for it.
-    const auto package = shipped_package(fs::path(XRAY_SOURCE_DIR) / "build/tree/xray");
-    if (!package) throw std::runtime_error(package.error().message);
-    auto made = make_diagnoser(*package);
-    if (!made) throw std::runtime_error(made.error().message);
-    return std::move(*made);
-  }();
+  static const std::unique_ptr<Diagnoser> kDiagnoser = open_shipped({});
   return *kDiagnoser;
 }
 
@@ -58,7 +61,12 @@ TEST(ShippedModel, TellsBacterialFromViralAndGivesAHeatMap) {
   EXPECT_NEAR(finding->normal + finding->pneumonia, 100, 1e-6);
 }
 
-TEST(ShippedModel, ScoresDoNotDependOnDecodingAtReducedScale) {
+TEST(ShippedModel, HoldsTheFasterNetworkBesideTheExactOne) {
+  EXPECT_TRUE(shipped().card().network.int8);
+}
+
+/// How far decoding at reduced scale moves the score of real films.
+void expect_scores_hold(const Diagnoser& diagnoser, double tolerance) {
   const auto data = test::shared_data();
   if (!data) GTEST_SKIP() << "no real films at hand";
   const std::vector<fs::path> films = pictures_below(*data / "originals");
@@ -73,19 +81,28 @@ TEST(ShippedModel, ScoresDoNotDependOnDecodingAtReducedScale) {
       films.size(), 0, 16,
       [&](std::size_t i) {
         const Bytes bytes = read_file(films[i]).value();
-        return Scores{.reduced = shipped().diagnose(bytes).value().pneumonia / 100,
-                      .full = shipped().diagnose(decode_image(bytes).value()).value().pneumonia / 100};
+        return Scores{.reduced = diagnoser.diagnose(bytes).value().pneumonia / 100,
+                      .full = diagnoser.diagnose(decode_image(bytes).value()).value().pneumonia / 100};
       },
       [&](std::size_t i, Scores scores) {
         worst = std::max(worst, std::abs(scores.reduced - scores.full));
-        const double threshold = shipped().card().threshold;
+        const double threshold = diagnoser.card().threshold;
         flips += (scores.reduced >= threshold) != (scores.full >= threshold) ? 1 : 0;
         right += (scores.reduced >= threshold) == shows_pneumonia(films[i]) ? 1 : 0;
       });
-  EXPECT_LE(worst, 0.01);
+  EXPECT_LE(worst, tolerance);
   EXPECT_EQ(flips, 0);
   // Most of them were trained on: this finds a broken path, it says nothing of quality.
   EXPECT_GE(right, static_cast<int>(0.95 * static_cast<double>(films.size())));
+}
+
+TEST(ShippedModel, ScoresDoNotDependOnDecodingAtReducedScale) {
+  expect_scores_hold(*open_shipped(Precision::kFp32), 0.01);
+}
+
+// The steps of 8 bit make more of a small difference.
+TEST(ShippedModel, ScoresInEightBitHardlyDependOnIt) {
+  expect_scores_hold(*open_shipped(Precision::kInt8), 0.03);
 }
 
 }  // namespace

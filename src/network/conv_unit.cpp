@@ -1,5 +1,7 @@
 #include "network/conv_unit.h"
 
+#include <ATen/autocast_mode.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -107,6 +109,14 @@ std::string ConvUnitImpl::write(OnnxWriter& onnx, const std::string& x, int& hei
 }
 
 Tensor ConvUnitImpl::convolve(const Tensor& x) {
+  // On CPUs oneDNN's backward pass of depthwise convolutions takes five times as long in
+  // bf16 as in floats; one such layer after the other made bf16 slower than floats.
+  if (groups_ > 1 && x.device().is_cpu() && at::autocast::is_autocast_enabled(torch::kCPU)) {
+    at::autocast::set_autocast_enabled(torch::kCPU, false);
+    const Tensor y = convolve(x.to(torch::kFloat));
+    at::autocast::set_autocast_enabled(torch::kCPU, true);
+    return y.to(torch::kBFloat16);
+  }
   const auto vertical = same_padding(x.size(2), kernel_, stride_);
   const auto horizontal = same_padding(x.size(3), kernel_, stride_);
   if (vertical[0] == vertical[1] && horizontal[0] == horizontal[1])
