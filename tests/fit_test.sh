@@ -35,6 +35,11 @@ common=(--data "$folder/films/cohort" --lungs "$folder/lungs/package" --arch cnn
 grep -q 'fold 3:' "$folder/cv.txt"
 [[ $(wc -l <"$folder/cv/out-of-fold.csv") == 25 ]] || fail 'not every film has its out-of-fold score'
 cut -d, -f5,6 "$folder/cv/out-of-fold.csv" | tail -n +2 | sort -u | cut -d, -f1 | uniq -d | grep . && fail 'a patient lies in two folds'
+"$train" crossval "${common[@]}" --folds 3 --hide-lungs --out "$folder/dress" >/dev/null
+"$train" crossval "${common[@]}" --folds 3 --confounder "$folder/dress/out-of-fold.csv" --out "$folder/beyond" >"$folder/beyond.txt"
+grep -q 'AUC beyond the confounder: [01]' "$folder/beyond.txt" || fail 'nothing is said of the confounder'
+grep -q '"auc_beyond_confounder"' "$folder/beyond/quality.json"
+cmp -s "$folder/cv/out-of-fold.csv" "$folder/beyond/out-of-fold.csv" && fail 'the confounder changed nothing'
 "$train" crossval "${common[@]}" --by-group --out "$folder/groups" >/dev/null
 tr -d '"' <"$folder/groups/out-of-fold.csv" | awk -F, 'NR > 1 && $4 == "IM" { print $6 }' | sort -u | wc -l | grep -qx 1 || fail 'a group is divided'
 "$train" fit "${common[@]}" --out-of-fold "$folder/cv/out-of-fold.csv" --distil 0.5 --operating-point half --out "$folder/final" >"$folder/final.txt"

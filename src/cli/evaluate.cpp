@@ -15,6 +15,7 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/robustness.h"
+#include "common/csv.h"
 #include "common/file.h"
 #include "common/interrupt.h"
 #include "common/parallel.h"

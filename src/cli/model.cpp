@@ -43,12 +43,6 @@ struct QuantizeOptions {
   int threads = 0;
 };
 
-Result<Image> read_image(const fs::path& path, DecodeSize size) {
-  const auto bytes = read_file(path, DecodeLimits{}.max_bytes);
-  if (!bytes) return bytes.error();
-  return decode_image(*bytes, {}, size);
-}
-
 /// One picture as each network of a package takes it.
 struct Inputs {
   std::vector<float> network;
@@ -57,7 +51,7 @@ struct Inputs {
 
 Result<Inputs> prepare(const fs::path& path, const ModelCard& card, LungFinder* finder) {
   const Preprocessor preprocessor(card.input);
-  const auto image = read_image(path, preprocessor.decode_size());
+  const auto image = read_image(path, {}, preprocessor.decode_size());
   if (!image) return image.error();
   Inputs inputs{std::vector<float>(preprocessor.input_size()), {}};
   if (!card.lungs) {
@@ -140,7 +134,7 @@ Result<Comparison> compare(const fs::path& folder, const std::vector<Sample>& sa
   for (const Sample& sample : samples) {
     if (stop.stop_requested()) return Error{ErrorCode::kCancelled, "stopped while comparing"};
     progress.advance();
-    const auto image = read_image(sample.path, size);
+    const auto image = read_image(sample.path, (*fp32)->limits(), size);
     if (!image) continue;  // said of the training pictures; here it only makes the comparison smaller
     // In turns, so that both are timed under the same load.
     const auto exact = (*fp32)->diagnose(*image);

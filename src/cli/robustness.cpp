@@ -10,16 +10,15 @@
 
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "common/csv.h"
 #include "common/file.h"
 #include "common/parallel.h"
 #include "common/progress.h"
 #include "common/text.h"
 #include "diagnose/diagnoser.h"
-#include "image/decode.h"
 #include "metrics/metrics.h"
 #include "metrics/metrics_json.h"
 #include "perturb/perturb.h"
-#include "preprocess/preprocess.h"
 
 namespace xray {
 namespace {
@@ -38,8 +37,7 @@ Result<Scores> score(const Diagnoser& diagnoser, const std::filesystem::path& fi
                      const std::stop_token& stop) {
   const Result<Bytes> bytes = read_file(file, diagnoser.limits().max_bytes);
   if (!bytes) return bytes.error();
-  const Result<Image> image =
-      decode_image(*bytes, diagnoser.limits(), Preprocessor(diagnoser.card().input).decode_size());
+  const Result<Image> image = diagnoser.decode(*bytes);
   if (!image) return image.error();
   // From the content: a picture meets the same accidents wherever it lies and whatever lies beside it.
   const std::uint64_t seed = std::stoull(sha256_hex(*bytes).substr(0, 16), nullptr, 16);

@@ -2,6 +2,9 @@
 #include <algorithm>
 #include <filesystem>
 #include <iostream>
+#include <iterator>
+#include <map>
+#include <optional>
 #include <set>
 
 #include "cli/train_commands.h"
@@ -26,13 +29,6 @@ struct CrossvalArguments {
   std::string operating_point = "equal-errors";
   std::shared_ptr<ClassifierArguments> classifier = std::make_shared<ClassifierArguments>();
 };
-
-std::vector<std::size_t> samples_of(const TrainingData& data, const std::vector<int>& folds, int fold) {
-  std::vector<std::size_t> samples;
-  for (const std::size_t sample : data.films.sample_index)
-    if (folds[sample] == fold) samples.push_back(sample);
-  return samples;
-}
 
 /// Figures as a user of the finished model would meet them: calibration and
 /// threshold of every fold come from the other folds.
@@ -74,11 +70,23 @@ nlohmann::ordered_json measure_folds(const TrainingData& data, const std::vector
   return json;
 }
 
+/// overlap_auc() of the scores, where a confounder was given.
+std::optional<double> beyond_confounder(const TrainingData& data, const std::vector<FoldScore>& scores) {
+  if (data.confounder.empty()) return std::nullopt;
+  std::map<std::size_t, const FoldScore*> score_of;
+  for (const FoldScore& score : data.confounder) score_of[score.sample] = &score;
+  std::vector<FoldScore> same;
+  for (const FoldScore& score : scores) same.push_back(*score_of.at(score.sample));
+  return overlap_auc(pneumonia_cases(data.dataset, scores), pneumonia_cases(data.dataset, same));
+}
+
 int crossval(const CrossvalArguments& arguments) {
   const std::stop_token stop = stop_on_interrupt();
   const Result<OperatingPoint> point = operating_point_from(arguments.operating_point);
   if (!point) return train_exit(point.error());
   const ClassifierArguments& classifier = *arguments.classifier;
+  if (classifier.hide_lungs && classifier.lungs.empty())
+    return train_exit({ErrorCode::kInvalidArgument, "--hide-lungs needs the network of --lungs"});
   const Result<TrainingData> read = read_training_data(classifier, stop);
   if (!read) return train_exit(read.error());
   const TrainingData& data = *read;
@@ -109,13 +117,7 @@ int crossval(const CrossvalArguments& arguments) {
               fs::path(arguments.out) / ("fold-" + std::to_string(fold + 1)), reporter.callbacks(), stop);
     reporter.clear();
     if (!network) return train_exit(network.error());
-    const std::vector<float> logits = predict_logits(**network, held_out, preprocessor);
-    const std::vector<std::size_t> held_out_samples = samples_of(data, folds, fold);
-    const auto width = static_cast<std::ptrdiff_t>(data.classes);
-    for (std::size_t i = 0; i < held_out.size(); ++i) {
-      const auto row = logits.begin() + static_cast<std::ptrdiff_t>(i) * width;
-      scores.push_back({.sample = held_out_samples[i], .fold = fold, .logits = {row, row + width}});
-    }
+    std::ranges::move(score_films(**network, data, in_fold, fold, preprocessor), std::back_inserter(scores));
     // Of the folds so far; a stopped run leaves them readable.
     const char* file = arguments.only > 0 ? "one-fold.csv" : "out-of-fold.csv";
     const auto written =
@@ -123,8 +125,11 @@ int crossval(const CrossvalArguments& arguments) {
     if (!written) return train_exit(written.error());
   }
 
+  const std::optional<double> beyond = beyond_confounder(data, scores);
+  if (beyond) std::cout << "AUC beyond the confounder: " << *beyond << '\n';
   if (arguments.only > 0) return 0;
-  const nlohmann::ordered_json quality = measure_folds(data, scores, *point);
+  nlohmann::ordered_json quality = measure_folds(data, scores, *point);
+  if (beyond) quality["auc_beyond_confounder"] = *beyond;
   const auto written = write_file(fs::path(arguments.out) / "quality.json", quality.dump(2) + "\n");
   if (!written) return train_exit(written.error());
   std::cout << "calibration and threshold (" << arguments.operating_point
@@ -156,6 +161,9 @@ void add_crossval(CLI::App& app, int& exit_code) {
       "--by-group", arguments->by_group,
       "Leave whole groups of films out (families of file names, as IM- and NORMAL2-IM-) instead");
   command->add_option("--fold-seed", arguments->fold_seed, "Of the division")->capture_default_str();
+  command->add_flag("--hide-lungs", arguments->classifier->hide_lungs,
+                    "Paint the lungs over: what is still told tells of the film's dress, not of the patient "
+                    "(needs --lungs)");
   command
       ->add_option("--operating-point", arguments->operating_point,
                    "equal-errors, accuracy, half, sensitivity:0.98 (any share)")

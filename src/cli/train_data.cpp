@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <iostream>
 #include <map>
@@ -30,6 +31,16 @@ void add_classifier_options(CLI::App& command, const std::shared_ptr<ClassifierA
                   "With --lungs: gray levels by those in the lungs, stretch or equalise")
       ->transform(CLI::CheckedTransformer(
           std::map<std::string, Tone>{{"stretch", Tone::kStretch}, {"equalise", Tone::kEqualise}}));
+  command
+      .add_option("--confounder", arguments->confounder,
+                  "Out-of-fold scores of a network that saw no lungs (crossval --hide-lungs). What they tell "
+                  "is handed to the network while it trains, which so learns the rest")
+      ->check(CLI::ExistingFile);
+  command
+      .add_option("--confounder-share", arguments->confounder_share,
+                  "How much of that; 0: only measure how well the classes are told apart beyond it")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
   command.add_option("--classes", arguments->classes, "2 or 3; 3 tells bacterial from viral")
       ->check(CLI::IsMember({2, 3}));
   command
@@ -68,11 +79,26 @@ std::vector<TrainingPicture> TrainingData::select_training(
   return chosen;
 }
 
+std::vector<FoldScore> score_films(Classifier& network, const TrainingData& data,
+                                   const std::function<bool(std::size_t film)>& wanted, int fold,
+                                   const Preprocessor& preprocessor) {
+  std::vector<FoldScore> scores;
+  for (std::size_t film = 0; film < data.films.pictures.size(); ++film)
+    if (wanted(film)) scores.push_back({.sample = data.films.sample_index[film], .fold = fold});
+  const std::vector<float> logits = predict_logits(network, data.select(wanted), preprocessor);
+  auto row = logits.begin();
+  for (FoldScore& score : scores) {
+    score.logits.assign(row, row + data.classes);
+    row += data.classes;
+  }
+  return scores;
+}
+
 namespace {
 
 /// Reads the films of --extra. Pneumonia of unknown kind is taught as either kind, so
 /// from then on every film's target is a set of probabilities.
-Result<Done> read_extra(const std::string& folder, TrainingData& data, LungFinder* lungs, int threads,
+Result<Done> read_extra(const std::string& folder, TrainingData& data, const LungUse& lungs, int threads,
                         const std::stop_token& stop) {
   Result<Dataset> dataset = scan_dataset(folder);
   if (!dataset) return with_context(dataset.error(), folder);
@@ -98,6 +124,21 @@ Result<Done> read_extra(const std::string& folder, TrainingData& data, LungFinde
     data.extra.push_back(std::move(picture));
   }
   return Done{};
+}
+
+/// A product of experts (Hinton 2002; against shortcuts Clark et al. 2019): the loss sees the
+/// network's logits plus what the confounder alone makes of the film, so what the confounder
+/// explains teaches nothing. The network is used without it.
+void offset_by(const std::vector<FoldScore>& confounder, double share, TrainingData& data) {
+  std::map<std::size_t, const FoldScore*> score_of;
+  for (const FoldScore& score : confounder) score_of[score.sample] = &score;
+  for (std::size_t film = 0; film < data.films.pictures.size(); ++film) {
+    std::vector<float>& offset = data.films.pictures[film].offset;
+    for (const double p : softmax(score_of.at(data.films.sample_index[film])->logits))
+      offset.push_back(static_cast<float>(share * std::log(std::max(p, 1e-6))));
+  }
+  for (TrainingPicture& picture : data.extra)
+    picture.offset.assign(static_cast<std::size_t>(data.classes), 0);
 }
 
 }  // namespace
@@ -129,23 +170,32 @@ Result<TrainingData> read_training_data(const ClassifierArguments& arguments, co
     auto made = make_lung_finder(folder, *model, {.threads = arguments.train.threads});
     if (!made) return with_context(made.error(), arguments.lungs);
     finder = std::move(*made);
-    data.input.framing = Framing::kLungs;
+    data.input.framing = arguments.hide_lungs ? Framing::kFilm : Framing::kLungs;
     data.lungs = std::move(*model);
     data.lung_network = std::move(*network);
   }
 
+  const AugmentOptions& augment = arguments.train.augment;
+  const LungUse lungs{.finder = finder.get(),
+                      .hide = arguments.hide_lungs,
+                      .masks = augment.surroundings > 0 || augment.opacity > 0};
   Progress progress("reading", samples.size());
   Result<PictureSet> films = load_pictures(
-      samples, data.classes, Preprocessor(data.input), finder.get(), arguments.train.threads,
+      samples, data.classes, Preprocessor(data.input), lungs, arguments.train.threads,
       [&] { progress.advance(); }, stop);
   if (!films) return films.error();
   data.films = std::move(*films);
   progress.clear();
   for (const std::string& reason : data.films.unreadable) std::cerr << "left out: " << reason << '\n';
   if (!arguments.extra.empty()) {
-    if (const auto added = read_extra(arguments.extra, data, finder.get(), arguments.train.threads, stop);
-        !added)
+    if (const auto added = read_extra(arguments.extra, data, lungs, arguments.train.threads, stop); !added)
       return added.error();
+  }
+  if (!arguments.confounder.empty()) {
+    auto scores = read_fold_scores(arguments.confounder, data.dataset, data.classes);
+    if (!scores) return scores.error();
+    data.confounder = std::move(*scores);
+    if (arguments.confounder_share > 0) offset_by(data.confounder, arguments.confounder_share, data);
   }
   return data;
 }

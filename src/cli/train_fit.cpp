@@ -74,23 +74,6 @@ void soften(TrainingPicture& picture, const std::vector<float>& logits, double s
   }
 }
 
-std::vector<FoldScore> score(Classifier& network, const TrainingData& data, const std::vector<Split>& splits,
-                             Split side, int fold, const Preprocessor& preprocessor) {
-  std::vector<std::size_t> samples;
-  for (const std::size_t sample : data.films.sample_index)
-    if (splits[sample] == side) samples.push_back(sample);
-  const std::vector<TrainingPicture> films =
-      data.select([&](std::size_t film) { return splits[data.films.sample_index[film]] == side; });
-  const std::vector<float> logits = predict_logits(network, films, preprocessor);
-  const auto width = static_cast<std::ptrdiff_t>(data.classes);
-  std::vector<FoldScore> scores;
-  for (std::size_t i = 0; i < films.size(); ++i) {
-    const auto row = logits.begin() + static_cast<std::ptrdiff_t>(i) * width;
-    scores.push_back({.sample = samples[i], .fold = fold, .logits = {row, row + width}});
-  }
-  return scores;
-}
-
 /// What calibration, threshold and the card's figures are taken from.
 struct Evidence {
   std::vector<FoldScore> chosen_on;  ///< patients not trained on: validation, or all by cross-validation
@@ -135,6 +118,8 @@ Result<Done> write_result(const FitArguments& arguments, const nlohmann::ordered
   about["training"]["weights"] = fs::path(train.weights).filename().string();
   about["training"]["distil"] = arguments.distil;
   about["training"]["extra_films"] = data.extra.size();
+  about["training"]["confounder_share"] =
+      data.confounder.empty() ? 0 : arguments.classifier->confounder_share;
   if (crossed) {
     // The figures use calibrations of the other folds, not the one fitted on all of them.
     about["quality"]["cross_validation"] = quality_json(
@@ -219,8 +204,9 @@ int fit(const FitArguments& arguments) {
   reporter.clear();
   if (!network) return train_exit(network.error());
   if (arguments.out_of_fold.empty()) {
-    evidence.chosen_on = score(**network, data, splits, Split::kValidation, kValidationFold, preprocessor);
-    evidence.test = score(**network, data, splits, Split::kTest, kTestFold, preprocessor);
+    evidence.chosen_on =
+        score_films(**network, data, on_side(Split::kValidation), kValidationFold, preprocessor);
+    evidence.test = score_films(**network, data, on_side(Split::kTest), kTestFold, preprocessor);
   }
   const Result<Done> written =
       write_result(arguments, *said, data, splits, *point, **network, std::move(evidence));

@@ -9,9 +9,4 @@ std::string printable(std::string text) {
   return text;
 }
 
-std::string csv_field(std::string text) {
-  for (std::size_t at = 0; (at = text.find('"', at)) != std::string::npos; at += 2) text.insert(at, 1, '"');
-  return '"' + text + '"';
-}
-
 }  // namespace xray

@@ -8,7 +8,4 @@ namespace xray {
 /// messages about them come from outside, and a terminal would obey them.
 std::string printable(std::string text);
 
-/// `text` as a quoted field of a CSV file (RFC 4180).
-std::string csv_field(std::string text);
-
 }  // namespace xray

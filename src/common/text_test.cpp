@@ -10,10 +10,5 @@ TEST(Printable, LeavesNothingThatATerminalObeys) {
   EXPECT_EQ(printable("Röntgen 1.png"), "Röntgen 1.png");
 }
 
-TEST(CsvField, QuotesWhatHasCommasAndQuotes) {
-  EXPECT_EQ(csv_field("a, \"b\".png"), "\"a, \"\"b\"\".png\"");
-  EXPECT_EQ(csv_field(""), "\"\"");
-}
-
 }  // namespace
 }  // namespace xray

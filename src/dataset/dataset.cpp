@@ -243,6 +243,10 @@ const char* name(Split split) {
   return "";
 }
 
+std::string relative_name(const Dataset& dataset, const Sample& sample) {
+  return sample.path.lexically_relative(dataset.root).generic_string();
+}
+
 std::string patient_of(const fs::path& path) {
   const std::string stem = path.stem().string();
   const NameParts parts = parse_name(stem);

@@ -61,6 +61,9 @@ std::optional<Split> given_side(const Dataset& dataset, const Sample& sample);
 /// kNotFound: no such folder. kInvalidArgument: no picture of either class in it.
 Result<Dataset> scan_dataset(const std::filesystem::path& root);
 
+/// The path of a sample below the data set's folder, with "/".
+std::string relative_name(const Dataset& dataset, const Sample& sample);
+
 /// The patient a file's name tells, as Sample::patient has it: "family:ID" for the
 /// families scan_dataset() knows, else the stem without a last "-a", "-b", ... (the
 /// panels of one figure).

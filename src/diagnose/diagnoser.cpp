@@ -126,15 +126,19 @@ Diagnoser::Diagnoser(ModelCard card, std::unique_ptr<Backend> backend, DecodeLim
     throw std::invalid_argument("Diagnoser: the card's framing and the lung finder do not belong together");
 }
 
+Result<Image> Diagnoser::decode(std::span<const std::byte> bytes) const {
+  return decode_image(bytes, limits_, preprocessor_.decode_size());
+}
+
 Result<Finding> Diagnoser::diagnose(std::span<const std::byte> bytes) const {
   Stopwatch stopwatch;
-  const auto image = decode_image(bytes, limits_, preprocessor_.decode_size());
+  const auto image = decode(bytes);
   if (!image) return image.error();
-  const double decode = stopwatch.lap();
+  const double milliseconds = stopwatch.lap();
   auto finding = diagnose(*image);
   if (finding.ok()) {
-    finding->timing.decode = decode;
-    finding->timing.total += decode;
+    finding->timing.decode = milliseconds;
+    finding->timing.total += milliseconds;
   }
   return finding;
 }

@@ -25,10 +25,14 @@ class Diagnoser {
   const ModelCard& card() const { return card_; }
   const DecodeLimits& limits() const { return limits_; }
 
-  /// Failures are those of decode_image, Preprocessor, LungFinder and Backend.
+  /// decode() and diagnose(Image).
   Result<Finding> diagnose(std::span<const std::byte> bytes) const;
 
-  /// The second half, for pictures that are decoded already.
+  /// The picture as the network needs it, within limits(), at a reduced size where that
+  /// loses nothing. Failures are those of decode_image.
+  Result<Image> decode(std::span<const std::byte> bytes) const;
+
+  /// Failures are those of Preprocessor, LungFinder and Backend.
   Result<Finding> diagnose(const Image& image) const;
 
  private:

@@ -1,5 +1,7 @@
 #include "image/decode.h"
 
+#include "common/file.h"
+
 #include <array>
 #include <string>
 
@@ -106,6 +108,12 @@ Result<Done> check_pixels(std::uint32_t width, std::uint32_t height, const Decod
 
 Error incomplete() {
   return {ErrorCode::kDamaged, "the file ends before its picture is complete"};
+}
+
+Result<Image> read_image(const std::filesystem::path& path, const DecodeLimits& limits, DecodeSize size) {
+  const Result<Bytes> bytes = read_file(path, limits.max_bytes);
+  if (!bytes) return bytes.error();
+  return decode_image(*bytes, limits, size);
 }
 
 }  // namespace xray

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <span>
 #include <string_view>
 
@@ -41,5 +42,9 @@ std::string_view media_type(ImageFormat format);
 /// kDamaged: truncated or corrupt. Thread-safe; holds no state.
 Result<Image> decode_image(std::span<const std::byte> bytes, const DecodeLimits& limits = {},
                            DecodeSize size = {});
+
+/// The same from a file; failures are those of read_file, too.
+Result<Image> read_image(const std::filesystem::path& path, const DecodeLimits& limits = {},
+                         DecodeSize size = {});
 
 }  // namespace xray

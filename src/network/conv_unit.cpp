@@ -112,11 +112,13 @@ Tensor ConvUnitImpl::convolve(const Tensor& x) {
   // On CPUs oneDNN's backward pass of depthwise convolutions takes five times as long in
   // bf16 as in floats; one such layer after the other made bf16 slower than floats.
   if (groups_ > 1 && x.device().is_cpu() && at::autocast::is_autocast_enabled(torch::kCPU)) {
-    at::autocast::set_autocast_enabled(torch::kCPU, false);
-    const Tensor y = convolve(x.to(torch::kFloat));
-    at::autocast::set_autocast_enabled(torch::kCPU, true);
-    return y.to(torch::kBFloat16);
+    const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
+    return convolve_as_is(x.to(torch::kFloat)).to(torch::kBFloat16);
   }
+  return convolve_as_is(x);
+}
+
+Tensor ConvUnitImpl::convolve_as_is(const Tensor& x) {
   const auto vertical = same_padding(x.size(2), kernel_, stride_);
   const auto horizontal = same_padding(x.size(3), kernel_, stride_);
   if (vertical[0] == vertical[1] && horizontal[0] == horizontal[1])

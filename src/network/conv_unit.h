@@ -47,6 +47,7 @@ class ConvUnitImpl : public torch::nn::Module {
 
  private:
   torch::Tensor convolve(const torch::Tensor& x);
+  torch::Tensor convolve_as_is(const torch::Tensor& x);
   torch::Tensor activate(const torch::Tensor& x) const;
 
   int kernel_;

@@ -117,6 +117,21 @@ std::array<std::uint8_t, 256> tone_curve(const std::array<double, 256>& histogra
   return curve;
 }
 
+/// The box of the lungs and `margin` of its size on each side, cut at the film's rim, in pixels.
+Frame frame_of(const LungShape& shape, const Image& film, double margin) {
+  const double spread_x = margin * (shape.right - shape.left);
+  const double spread_y = margin * (shape.bottom - shape.top);
+  const double left = std::max(0.0, shape.left - spread_x) * film.width();
+  const double top = std::max(0.0, shape.top - spread_y) * film.height();
+  const double right = std::min(1.0, shape.right + spread_x) * film.width();
+  const double bottom = std::min(1.0, shape.bottom + spread_y) * film.height();
+  return {left, top, right - left, bottom - top};
+}
+
+Error no_lungs() {
+  return {ErrorCode::kUnusable, "no lungs can be made out in the picture"};
+}
+
 }  // namespace
 
 LungShape measure_lungs(const LungField& field) {
@@ -166,19 +181,25 @@ LungShape measure_lungs(const LungField& field) {
 
 Result<LungView> view_lungs(const Image& film, const LungField& field, double margin, Tone tone) {
   const LungShape shape = measure_lungs(field);
-  if (shape.area < kNoLungs) return Error{ErrorCode::kUnusable, "no lungs can be made out in the picture"};
+  if (shape.area < kNoLungs) return no_lungs();
   const std::array<std::uint8_t, 256> curve = tone_curve(gray_in_lungs(film, field), tone);
   Image::Pixels8 pixels(film.pixels8().begin(), film.pixels8().end());
   for (std::uint8_t& pixel : pixels) pixel = curve[pixel];
 
-  const double spread_x = margin * (shape.right - shape.left);
-  const double spread_y = margin * (shape.bottom - shape.top);
-  const double left = std::max(0.0, shape.left - spread_x) * film.width();
-  const double top = std::max(0.0, shape.top - spread_y) * film.height();
-  const double right = std::min(1.0, shape.right + spread_x) * film.width();
-  const double bottom = std::min(1.0, shape.bottom + spread_y) * film.height();
   return LungView{.film = Image(film.width(), film.height(), std::move(pixels)),
-                  .frame = {left, top, right - left, bottom - top}};
+                  .frame = frame_of(shape, film, margin)};
+}
+
+Result<Image> hide_lungs(const Image& film, const LungField& field, double margin) {
+  constexpr std::uint8_t kMiddleGray = 128;
+  const LungShape shape = measure_lungs(field);
+  if (shape.area < kNoLungs) return no_lungs();
+  const Frame box = frame_of(shape, film, margin);
+  Image::Pixels8 pixels(film.pixels8().begin(), film.pixels8().end());
+  for (int y = static_cast<int>(box.y); y < static_cast<int>(box.y + box.height); ++y)
+    for (int x = static_cast<int>(box.x); x < static_cast<int>(box.x + box.width); ++x)
+      pixels[static_cast<std::size_t>(y * film.width() + x)] = kMiddleGray;
+  return Image(film.width(), film.height(), std::move(pixels));
 }
 
 }  // namespace xray

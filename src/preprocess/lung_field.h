@@ -50,4 +50,8 @@ inline constexpr double kStretchRoom = 0.1;
 Result<LungView> view_lungs(const Image& film, const LungField& field, double margin,
                             Tone tone = Tone::kStretch);
 
+/// The 8-bit film with the box of the lungs and `margin` painted over in middle gray: what
+/// can still be told from it was not read from the lungs. kUnusable as view_lungs().
+Result<Image> hide_lungs(const Image& film, const LungField& field, double margin);
+
 }  // namespace xray

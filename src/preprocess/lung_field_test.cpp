@@ -115,6 +115,22 @@ TEST(LungView, RefusesAPictureWithoutLungs) {
   EXPECT_EQ(view.error().code, ErrorCode::kUnusable);
 }
 
+TEST(HideLungs, PaintsTheirBoxOverAndLeavesTheRest) {
+  const Image film = test::make_phantom({.width = 224, .height = 224});
+  const LungField field = field_of({{8, 16, 16, 32}, {40, 16, 16, 32}});
+  const auto hidden = hide_lungs(film, field, 0);
+  ASSERT_TRUE(hidden);
+  const Frame box = view_lungs(film, field, 0)->frame;
+  for (int y = 0; y < film.height(); ++y) {
+    for (int x = 0; x < film.width(); ++x) {
+      const bool inside = x >= box.x && x < box.x + box.width && y >= box.y && y < box.y + box.height;
+      const auto pixel = static_cast<std::size_t>(y * film.width() + x);
+      ASSERT_EQ(hidden->pixels8()[pixel], inside ? 128 : film.pixels8()[pixel]) << x << ", " << y;
+    }
+  }
+  EXPECT_EQ(hide_lungs(film, field_of(std::vector<Frame>{}), 0).error().code, ErrorCode::kUnusable);
+}
+
 TEST(LungView, StandsAFilmOfOneGrayInTheLungs) {
   const auto view = view_lungs(Image(224, 224, Image::Pixels8(224 * 224, 90)),
                                field_of({{8, 16, 16, 32}, {40, 16, 16, 32}}), 0);

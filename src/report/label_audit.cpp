@@ -8,69 +8,13 @@
 #include <tuple>
 #include <utility>
 
+#include "common/csv.h"
 #include "metrics/metrics_json.h"
 
 namespace xray {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-/// Rows of a CSV table, one after the other.
-class CsvReader {
- public:
-  explicit CsvReader(std::string_view text) : text_(text) {
-    if (text_.starts_with("\xEF\xBB\xBF")) at_ = 3;  // what spreadsheets put in front
-  }
-
-  bool at_end() const { return at_ >= text_.size(); }
-  /// Of the row read last, counted from 1.
-  std::size_t line() const { return row_line_; }
-
-  /// Its fields. kInvalidArgument where a quote stays open or text follows a closed one.
-  Result<std::vector<std::string>> row() {
-    row_line_ = line_;
-    std::vector<std::string> fields(1);
-    for (;;) {
-      if (!at_end() && text_[at_] == '"') {
-        if (const auto quoted = this->quoted(fields.back()); !quoted) return quoted.error();
-      } else {
-        while (!at_end() && text_[at_] != ',' && text_[at_] != '\n') fields.back() += text_[at_++];
-        if (fields.back().ends_with('\r')) fields.back().pop_back();
-      }
-      if (!at_end() && text_[at_] == '\r') ++at_;
-      if (at_end()) return fields;
-      const char end = text_[at_++];
-      if (end == '\n') {
-        ++line_;
-        return fields;
-      }
-      if (end != ',') return Error{ErrorCode::kInvalidArgument, "text follows a closed quote"};
-      fields.emplace_back();
-    }
-  }
-
- private:
-  Result<Done> quoted(std::string& field) {
-    for (++at_; !at_end(); ++at_) {
-      if (text_[at_] == '\n') ++line_;
-      if (text_[at_] != '"') {
-        field += text_[at_];
-      } else if (at_ + 1 < text_.size() && text_[at_ + 1] == '"') {
-        field += '"';
-        ++at_;
-      } else {
-        ++at_;
-        return Done{};
-      }
-    }
-    return Error{ErrorCode::kInvalidArgument, "a quote stays open"};
-  }
-
-  std::string_view text_;
-  std::size_t at_ = 0;
-  std::size_t line_ = 1;
-  std::size_t row_line_ = 1;
-};
 
 std::optional<std::size_t> column(const std::vector<std::string>& header, std::string_view wanted) {
   const auto found = std::find(header.begin(), header.end(), wanted);

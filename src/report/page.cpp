@@ -47,10 +47,6 @@ Json to_json(const Notice& notice) {
   return {{"weight", name(notice.weight)}, {"text", notice.text}};
 }
 
-std::string relative_name(const Dataset& dataset, const Sample& sample) {
-  return sample.path.lexically_relative(dataset.root).generic_string();
-}
-
 Json PictureNames::operator()(std::size_t sample) {
   named_.insert(sample);
   const Sample& named = dataset_->samples.at(sample);
@@ -104,9 +100,8 @@ PictureUris thumbnails(const Dataset& dataset, const std::set<std::size_t>& samp
   parallel_ordered(
       wanted.size(), threads, 4 * thread_count(threads),
       [&](std::size_t i) -> std::optional<std::string> {
-        const auto bytes = read_file(dataset.samples[wanted[i]].path, limits.max_bytes);
-        if (!bytes) return std::nullopt;
-        const auto image = decode_image(*bytes, limits, {2 * kThumbnailSide, 2 * kThumbnailSide});
+        const auto image =
+            read_image(dataset.samples[wanted[i]].path, limits, {2 * kThumbnailSide, 2 * kThumbnailSide});
         if (!image) return std::nullopt;
         auto uri = thumbnail(*image);
         if (!uri) return std::nullopt;

@@ -47,9 +47,6 @@ class PictureNames {
   std::set<std::size_t> named_;
 };
 
-/// The path of a sample below the data set's folder, with "/".
-std::string relative_name(const Dataset& dataset, const Sample& sample);
-
 /// Samples that could not be read, and why.
 using Unreadable = std::vector<std::pair<std::size_t, Error>>;
 

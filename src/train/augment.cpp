@@ -250,6 +250,18 @@ void draw_border(Plane& plane, Random& random) {
   fill_box(plane, 0, plane.height - bottom, plane.width, bottom, value);
 }
 
+/// Leaves the lungs alone on an even ground, their edge running out softly.
+void hide_surroundings(Plane& plane, const Plane& mask, Random& random) {
+  Plane shown = mask;
+  smooth(shown, 2 + static_cast<int>(random.below(4)));
+  const auto ground = static_cast<float>(random.uniform(40, 220));
+  for (std::size_t i = 0; i < plane.values.size(); ++i) {
+    // Half way at the edge becomes all: what lies beside the lungs' rim stays in sight.
+    const float share = std::min(1.0F, shown.values[i] * (2.0F / 255));
+    plane.values[i] = ground + share * (plane.values[i] - ground);
+  }
+}
+
 void erase(Plane& plane, Random& random) {
   const int boxes = 1 + static_cast<int>(random.below(3));
   const float average = mean_level(plane);
@@ -299,6 +311,8 @@ Augmented augment(const TrainingPicture& picture, int width, int height, const A
     if (chance(random, options.opacity)) draw_opacities(plane, out.mask, random);
   }
   tone(plane, options, random);
+  if (!picture.mask.empty() && chance(random, options.surroundings))
+    hide_surroundings(plane, out.mask, random);
   // Dress goes on before the degradations, as in a film that was scanned with it.
   if (chance(random, options.hide_corners)) hide_corners(plane, random);
   if (chance(random, options.border)) draw_border(plane, random);

@@ -28,6 +28,7 @@ struct AugmentOptions {
   double markers = 0.4;        ///< chance of letters and digits burned in near the rim
   double hide_corners = 0.3;   ///< chance that corners or edge strips are painted over
   double border = 0.15;        ///< chance of a frame or collimation
+  double surroundings = 0;     ///< chance that all but the lungs is painted over; needs a mask
   double erase = 0.4;          ///< chance of one to three rectangles lost (Zhong 2020)
   double opacity = 0;          ///< chance of white clouds laid into the lungs; needs a mask
 };

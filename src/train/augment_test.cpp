@@ -136,6 +136,22 @@ TEST(Augment, BendsTheMaskWithThePicture) {
   }
 }
 
+TEST(Augment, LeavesTheLungsAloneOnAnEvenGround) {
+  const test::PhantomOptions chest{.width = 96, .height = 96};
+  TrainingPicture picture = whole_picture(test::make_phantom(chest));
+  const Image lungs = test::make_phantom_lungs(chest);
+  picture.mask.assign(lungs.pixels8().begin(), lungs.pixels8().end());
+  AugmentOptions options = no_augmentation();
+  options.surroundings = 1;
+  Random random(1);
+  const Plane shown = augment(picture, 96, 96, options, random).picture;
+  int inside = 0;
+  for (std::size_t i = 0; i < picture.pixels.size(); ++i)
+    inside += picture.mask[i] == 255 && std::abs(shown.values[i] - picture.pixels[i]) < 0.5F ? 1 : 0;
+  EXPECT_GT(inside, 0.8 * static_cast<double>(std::ranges::count(picture.mask, 255)));
+  for (int x = 0; x < 96; ++x) EXPECT_NEAR(shown.values[static_cast<std::size_t>(x)], shown.values[0], 0.01);
+}
+
 TEST(Augment, LaysOpacitiesIntoTheLungsAlone) {
   const test::PhantomOptions chest{.width = 96, .height = 96};
   TrainingPicture picture = whole_picture(test::make_phantom(chest));

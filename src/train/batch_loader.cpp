@@ -80,7 +80,7 @@ Batch BatchLoader::make(std::int64_t step) const {
   const auto size = static_cast<std::size_t>(preprocessor_.input_size());
   const auto count = static_cast<std::size_t>(options_.batch_size);
   const Random source = Random(options_.seed ^ 0xA5A5A5A5U).fork(static_cast<std::uint64_t>(step));
-  Batch batch{std::vector<float>(count * size), std::vector<std::int64_t>(count), {}, {}};
+  Batch batch{std::vector<float>(count * size), std::vector<std::int64_t>(count), {}, {}, {}};
   for (std::size_t i = 0; i < count; ++i) {
     const TrainingPicture& picture = pictures_[order[static_cast<std::size_t>(position) * count + i]];
     Random random = source.fork(i);
@@ -91,6 +91,7 @@ Batch BatchLoader::make(std::int64_t step) const {
     preprocessor_.normalise(input);
     batch.targets[i] = picture.target;
     batch.soft.insert(batch.soft.end(), picture.soft.begin(), picture.soft.end());
+    batch.offset.insert(batch.offset.end(), picture.offset.begin(), picture.offset.end());
     for (const float value : changed.mask.values) batch.masks.push_back(value / 255);
   }
   return batch;

@@ -16,8 +16,9 @@ namespace xray {
 struct Batch {
   std::vector<float> inputs;
   std::vector<std::int64_t> targets;
-  std::vector<float> soft;   ///< count x classes, where the pictures have them
-  std::vector<float> masks;  ///< count x height x width, 0..1, where the pictures have them
+  std::vector<float> soft;    ///< count x classes, where the pictures have them
+  std::vector<float> offset;  ///< count x classes, where the pictures have them
+  std::vector<float> masks;   ///< count x height x width, 0..1, where the pictures have them
 };
 
 /// Makes augmented batches on threads of its own, ahead of the network. Batch k

@@ -259,12 +259,12 @@ Result<std::shared_ptr<Module>> run_loop(const TrainOptions& options, const Trai
     }
 
     if (state.step % per_epoch == 0) {
-      EpochReport report = task.validate(*state.average);
+      EpochReport report = task.validate ? task.validate(*state.average) : EpochReport{};
       report.epoch = epoch;
       report.train_loss = state.loss_sum / static_cast<double>(per_epoch);
       state.loss_sum = 0;
       // Without validation pictures the last epoch is the best there is to know.
-      report.best = !task.has_validation || report.validation_loss < state.best_loss;
+      report.best = !task.validate || report.validation_loss < state.best_loss;
       state.epochs_since_best = report.best ? 0 : state.epochs_since_best + 1;
       if (report.best) state.best_loss = report.validation_loss;
       if (report.best && options.patience > 0) save_module(*state.average, run / "best.pt");

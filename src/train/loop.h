@@ -21,9 +21,8 @@ struct TrainTask {
   std::int64_t steps_per_epoch = 0;
   /// The loss of batch `step` (0, 1, ... over all epochs), a scalar to be differentiated.
   std::function<torch::Tensor(torch::nn::Module& network, std::int64_t step)> loss;
-  /// Validation of the averaged weights; fills loss, AUC and accuracy where there is something to measure.
+  /// Validation of the averaged weights: loss and scores. Empty: nothing to validate on.
   std::function<EpochReport(torch::nn::Module& average)> validate;
-  bool has_validation = false;
   /// Share of the time since the last call that was spent waiting for pictures.
   std::function<double()> loader_wait;
 };

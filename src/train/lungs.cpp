@@ -122,16 +122,15 @@ Result<std::shared_ptr<LungNet>> train_lungs(const TrainOptions& options,
     const Tensor dice = (2 * overlap + 1) / (found.sum({1, 2, 3}) + masks.sum({1, 2, 3}) + 1);
     return torch::binary_cross_entropy_with_logits(logits, masks) + (1 - dice).mean();
   };
-  task.has_validation = !validation.empty();
-  task.validate = [&](torch::nn::Module& average) {
-    EpochReport report;
-    const std::vector<double> dice = lung_dice(dynamic_cast<LungNet&>(average), validation, preprocessor);
-    if (dice.empty()) return report;
-    const double mean = std::accumulate(dice.begin(), dice.end(), 0.0) / static_cast<double>(dice.size());
-    report.validation_loss = 1 - mean;
-    report.validation = {{"Dice", mean}};
-    return report;
-  };
+  if (!validation.empty())
+    task.validate = [&](torch::nn::Module& average) {
+      const std::vector<double> dice = lung_dice(dynamic_cast<LungNet&>(average), validation, preprocessor);
+      const double mean = std::accumulate(dice.begin(), dice.end(), 0.0) / static_cast<double>(dice.size());
+      EpochReport report;
+      report.validation_loss = 1 - mean;
+      report.validation = {{"Dice", mean}};
+      return report;
+    };
   task.loader_wait = [&] { return loader.waited_share(); };
 
   const Result<std::shared_ptr<torch::nn::Module>> network = run_loop(options, task, run, callbacks, stop);

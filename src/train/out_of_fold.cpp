@@ -5,13 +5,14 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <numeric>
 #include <set>
 #include <sstream>
 #include <string_view>
 #include <utility>
 
+#include "common/csv.h"
 #include "common/file.h"
-#include "common/text.h"
 #include "train/picture_set.h"
 
 namespace xray {
@@ -22,39 +23,16 @@ namespace fs = std::filesystem;
 /// Fields that stand before the logits.
 constexpr std::size_t kFixedFields = 7;
 
-std::string file_of(const Dataset& dataset, const Sample& sample) {
-  return sample.path.lexically_relative(dataset.root).generic_string();
-}
-
-std::vector<std::string> split_line(std::string_view line) {
-  std::vector<std::string> fields(1);
-  bool inside = false;
-  for (std::size_t i = 0; i < line.size(); ++i) {
-    const char c = line[i];
-    if (inside && c == '"' && i + 1 < line.size() && line[i + 1] == '"') {
-      fields.back() += '"';
-      ++i;
-    } else if (c == '"') {
-      inside = !inside;
-    } else if (c == ',' && !inside) {
-      fields.emplace_back();
-    } else {
-      fields.back() += c;
-    }
-  }
-  return fields;
-}
-
 template <typename Number>
 bool parse(const std::string& text, Number& number) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   return error == std::errc() && end == text.data() + text.size();
 }
 
-std::string header(int classes) {
-  std::string line = "file,label,subtype,group,patient,fold,probability";
-  for (const std::string& name : class_names(classes)) line += ",logit_" + name;
-  return line;
+std::vector<std::string> header(int classes) {
+  std::vector<std::string> fields{"file", "label", "subtype", "group", "patient", "fold", "probability"};
+  for (const std::string& name : class_names(classes)) fields.push_back("logit_" + name);
+  return fields;
 }
 
 }  // namespace
@@ -104,15 +82,43 @@ std::vector<ScoredCase> cross_calibrated(const std::vector<ScoredCase>& cases,
   return result;
 }
 
+double overlap_auc(const std::vector<ScoredCase>& cases, const std::vector<ScoredCase>& confounder) {
+  std::vector<std::size_t> order(cases.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::sort(order, {}, [&](std::size_t i) { return cases[i].probability; });
+  double below = 0;  // weight of normal films with a lower probability
+  double concordant = 0;
+  double ill = 0;
+  for (std::size_t begin = 0; begin < order.size();) {
+    double tied_normal = 0;
+    double tied_ill = 0;
+    std::size_t end = begin;
+    for (; end < order.size() && cases[order[end]].probability <= cases[order[begin]].probability; ++end) {
+      const double dress = confounder[order[end]].probability;
+      if (cases[order[end]].positive)
+        tied_ill += 1 - dress;
+      else
+        tied_normal += dress;
+    }
+    concordant += tied_ill * (below + tied_normal / 2);
+    ill += tied_ill;
+    below += tied_normal;
+    begin = end;
+  }
+  return concordant / (ill * below);
+}
+
 std::string to_csv(const Dataset& dataset, const std::vector<FoldScore>& scores, int classes) {
   std::ostringstream csv;
   csv.precision(7);
-  csv << header(classes) << '\n';
+  std::string separator;
+  for (const std::string& field : header(classes)) csv << std::exchange(separator, ",") << field;
+  csv << '\n';
   for (const FoldScore& score : scores) {
     const Sample& sample = dataset.samples[score.sample];
-    csv << csv_field(file_of(dataset, sample)) << ',' << name(sample.label) << ',' << name(sample.subtype)
-        << ',' << csv_field(sample.group) << ',' << csv_field(sample.patient) << ',' << score.fold << ','
-        << 1 - softmax(score.logits)[0];
+    csv << csv_field(relative_name(dataset, sample)) << ',' << name(sample.label) << ','
+        << name(sample.subtype) << ',' << csv_field(sample.group) << ',' << csv_field(sample.patient) << ','
+        << score.fold << ',' << 1 - softmax(score.logits)[0];
     for (const float logit : score.logits) csv << ',' << logit;
     csv << '\n';
   }
@@ -125,24 +131,26 @@ Result<std::vector<FoldScore>> read_fold_scores(const fs::path& csv, const Datas
   if (!text) return with_context(text.error(), csv.string());
   std::map<std::string, std::size_t> sample_of;
   for (std::size_t i = 0; i < dataset.samples.size(); ++i)
-    sample_of.emplace(file_of(dataset, dataset.samples[i]), i);
+    sample_of.emplace(relative_name(dataset, dataset.samples[i]), i);
 
-  std::istringstream lines(*text);
-  std::string line;
-  if (!std::getline(lines, line) || line != header(classes))
+  CsvReader table(*text);
+  const auto titles = table.row();
+  if (!titles || *titles != header(classes))
     return Error{ErrorCode::kInvalidArgument,
                  csv.string() + ": not the scores of a cross-validation with these classes"};
   std::vector<FoldScore> scores;
   std::vector<bool> has_score(dataset.samples.size());
-  for (std::size_t number = 2; std::getline(lines, line); ++number) {
-    const std::vector<std::string> fields = split_line(line);
+  while (!table.at_end()) {
+    const auto row = table.row();
+    const std::vector<std::string> fields = row ? *row : std::vector<std::string>();
     FoldScore score;
     bool good =
         fields.size() == kFixedFields + static_cast<std::size_t>(classes) && parse(fields[5], score.fold);
     for (std::size_t i = kFixedFields; good && i < fields.size(); ++i)
       good = parse(fields[i], score.logits.emplace_back()) && std::isfinite(score.logits.back());
     if (!good)
-      return Error{ErrorCode::kDamaged, csv.string() + ": line " + std::to_string(number) + " is damaged"};
+      return Error{ErrorCode::kDamaged,
+                   csv.string() + ": line " + std::to_string(table.line()) + " is damaged"};
     const auto sample = sample_of.find(fields[0]);
     if (sample == sample_of.end()) continue;
     score.sample = sample->second;

@@ -32,6 +32,11 @@ std::vector<ScoredCase> viral_cases(const Dataset& dataset, const std::vector<Fo
 std::vector<ScoredCase> cross_calibrated(const std::vector<ScoredCase>& cases,
                                          const std::vector<FoldScore>& scores);
 
+/// AUC of `cases` with the weights of overlap (Li, Morgan and Zaslavsky 2018) from
+/// `confounder`, the same films' P(pneumonia) by what is not the lungs: a film counts as much
+/// as its dress speaks against its label. What dress alone tells comes out near 0.5.
+double overlap_auc(const std::vector<ScoredCase>& cases, const std::vector<ScoredCase>& confounder);
+
 /// CSV with a header: file (relative to the data set), label, subtype, group, patient,
 /// fold, probability (of pneumonia, not calibrated), logit_<class>...
 std::string to_csv(const Dataset& dataset, const std::vector<FoldScore>& scores, int classes);

@@ -93,6 +93,23 @@ TEST(CrossCalibrated, AFoldsOwnCasesHaveNoSayInItsCalibration) {
   EXPECT_GT(calibrated[1].probability, 0.95) << "fold 1 by the certainty of fold 0";
 }
 
+TEST(OverlapAuc, CountsWhatSpeaksAgainstTheDress) {
+  // Dress tells nine of ten; each film of a kind stands for ten.
+  const std::vector<ScoredCase> dress{{true, 0.9}, {true, 0.1}, {false, 0.1}, {false, 0.9}};
+  // By dress alone the films that it speaks for are right, those it speaks against wrong.
+  EXPECT_DOUBLE_EQ(overlap_auc(dress, dress), 0.1 * 0.1 + 2 * 0.5 * 0.1 * 0.9);
+  // Right everywhere is right by any weight.
+  EXPECT_DOUBLE_EQ(overlap_auc({{true, 0.8}, {true, 0.7}, {false, 0.2}, {false, 0.6}}, dress), 1);
+  // Wrong on the film whose dress speaks for its label costs little ...
+  const double easy = overlap_auc({{true, 0.1}, {true, 0.7}, {false, 0.2}, {false, 0.6}}, dress);
+  // ... and on the one whose dress speaks against it, much.
+  const double hard = overlap_auc({{true, 0.8}, {true, 0.1}, {false, 0.2}, {false, 0.6}}, dress);
+  EXPECT_NEAR(easy, 0.9, 1e-9);
+  EXPECT_NEAR(hard, 0.1, 1e-9);
+  // Ties count half; equal dress leaves the plain AUC.
+  EXPECT_DOUBLE_EQ(overlap_auc({{true, 0.5}, {false, 0.5}}, {{true, 0.5}, {false, 0.5}}), 0.5);
+}
+
 std::vector<ScoredCase> ladder() {
   // Scores 0.05, 0.15, ... 0.95; ill from 0.55 on but for one at 0.35, healthy below and one at 0.65.
   std::vector<ScoredCase> cases;

@@ -5,7 +5,6 @@
 #include <system_error>
 #include <utility>
 
-#include "common/file.h"
 #include "common/parallel.h"
 #include "image/decode.h"
 
@@ -13,12 +12,6 @@ namespace xray {
 namespace {
 
 namespace fs = std::filesystem;
-
-Result<Image> read_image(const fs::path& path, DecodeSize size) {
-  const Result<Bytes> bytes = read_file(path, DecodeLimits{}.max_bytes);
-  if (!bytes) return bytes.error();
-  return decode_image(*bytes, {}, size);
-}
 
 /// Pictures in the order of their samples; those with a target of -1 are passed over.
 template <typename Load, typename Path>
@@ -40,6 +33,14 @@ Result<PictureSet> collect(std::size_t count, int threads, const Load& load, con
       stop);
   if (!finished) return Error{ErrorCode::kCancelled, "stopped while reading pictures"};
   return set;
+}
+
+std::vector<std::uint8_t> mask_at(const LungField& field, int width, int height) {
+  Image::Pixels8 pixels;
+  for (const float p : field.probability) pixels.push_back(p > 0.5F ? 255 : 0);
+  const Image mask(field.width, field.height, std::move(pixels));
+  const Image resized = to_image(resize(mask, width, height));
+  return {resized.pixels8().begin(), resized.pixels8().end()};
 }
 
 }  // namespace
@@ -73,24 +74,30 @@ TrainingPicture whole_picture(const Image& image, int target) {
 }
 
 Result<PictureSet> load_pictures(const std::vector<Sample>& samples, int classes,
-                                 const Preprocessor& preprocessor, LungFinder* lungs, int threads,
+                                 const Preprocessor& preprocessor, const LungUse& lungs, int threads,
                                  const std::function<void()>& on_picture, const std::stop_token& stop) {
   const InputSpec& spec = preprocessor.spec();
   const auto load = [&](std::size_t i) -> Result<TrainingPicture> {
     const int target = class_of(samples[i], classes);
     if (target < 0) return TrainingPicture{.target = target};
-    const Result<Image> image = read_image(samples[i].path, preprocessor.decode_size());
+    const Result<Image> image = read_image(samples[i].path, {}, preprocessor.decode_size());
     if (!image) return image.error();
-    if (spec.framing == Framing::kFilm)
+    if (spec.framing == Framing::kFilm && !lungs.hide)
       return whole_picture(to_image(resize(*image, spec.width, spec.height)), target);
     const Result<Image> film = standard_film(*image);
     if (!film) return film.error();
-    const Result<LungField> field = lungs->find(*film);
+    const Result<LungField> field = lungs.finder->find(*film);
     if (!field) return field.error();
+    if (lungs.hide) {
+      const Result<Image> hidden = hide_lungs(*film, *field, spec.margin);
+      if (!hidden) return hidden.error();
+      return whole_picture(to_image(resize(*hidden, spec.width, spec.height)), target);
+    }
     const Result<LungView> view = view_lungs(*film, *field, spec.margin, spec.tone);
     if (!view) return view.error();
     TrainingPicture picture = whole_picture(view->film, target);
     picture.frame = view->frame;
+    if (lungs.masks) picture.mask = mask_at(*field, view->film.width(), view->film.height());
     return picture;
   };
   const auto path = [&](std::size_t i) { return samples[i].path.string(); };
@@ -134,9 +141,9 @@ Result<PictureSet> load_lung_pictures(const std::vector<LungSample>& samples,
                                       const std::function<void()>& on_picture, const std::stop_token& stop) {
   const InputSpec& spec = preprocessor.spec();
   const auto load = [&](std::size_t i) -> Result<TrainingPicture> {
-    const Result<Image> film = read_image(samples[i].film, {});
+    const Result<Image> film = read_image(samples[i].film);
     if (!film) return film.error();
-    const Result<Image> mask = read_image(samples[i].mask, {});
+    const Result<Image> mask = read_image(samples[i].mask);
     if (!mask) return with_context(mask.error(), samples[i].mask.string());
     TrainingPicture picture = whole_picture(to_image(resize(*film, spec.width, spec.height)));
     const Image resized = to_image(resize(*mask, spec.width, spec.height));

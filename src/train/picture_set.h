@@ -42,12 +42,18 @@ struct LungSample {
 Result<std::vector<LungSample>> find_lung_samples(const std::filesystem::path& films,
                                                   const std::filesystem::path& masks);
 
+/// What a classifier is trained on besides films as they are.
+struct LungUse {
+  LungFinder* finder = nullptr;  ///< needed where the preprocessor frames by lungs, and for what follows
+  bool hide = false;             ///< whole films with the lungs painted over (hide_lungs())
+  bool masks = false;            ///< TrainingPicture::mask is wanted
+};
+
 /// Reads, decodes and frames the samples whose class_of() is not -1, on `threads`
-/// threads. `lungs` is asked where the preprocessor frames by lungs, and may be null
-/// otherwise; a film without lungs counts as unreadable. `on_picture` is called on
-/// this thread after each. kCancelled on `stop`.
+/// threads. A film whose lungs are asked for and not found counts as unreadable.
+/// `on_picture` is called on this thread after each. kCancelled on `stop`.
 Result<PictureSet> load_pictures(const std::vector<Sample>& samples, int classes,
-                                 const Preprocessor& preprocessor, LungFinder* lungs, int threads,
+                                 const Preprocessor& preprocessor, const LungUse& lungs, int threads,
                                  const std::function<void()>& on_picture, const std::stop_token& stop);
 
 /// Films and masks at the network's input size; PictureSet::sample_index counts the samples.

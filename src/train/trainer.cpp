@@ -43,7 +43,6 @@ Tensor input_tensor(std::vector<float>& values, std::size_t count, const InputSp
 EpochReport validate(Classifier& network, const std::vector<TrainingPicture>& pictures, int classes,
                      const Preprocessor& preprocessor) {
   EpochReport report;
-  if (pictures.empty()) return report;
   const std::vector<float> logits = predict_logits(network, pictures, preprocessor);
   std::vector<ScoredCase> cases;
   double loss = 0;
@@ -155,14 +154,19 @@ Result<std::shared_ptr<Classifier>> train(const TrainOptions& options, int class
                                                : torch::from_blob(batch.soft.data(), {rows, classes}))
                                .clone()
                                .to(device);
-    const Autocast autocast(device.type(), bf16);
-    return torch::nn::functional::cross_entropy(
-        dynamic_cast<Classifier&>(module).forward(inputs).to(torch::kFloat), targets, loss_options);
+    Tensor logits;
+    {
+      const Autocast autocast(device.type(), bf16);
+      logits = dynamic_cast<Classifier&>(module).forward(inputs).to(torch::kFloat);
+    }
+    if (!batch.offset.empty())
+      logits = logits + torch::from_blob(batch.offset.data(), {rows, classes}).clone().to(device);
+    return torch::nn::functional::cross_entropy(logits, targets, loss_options);
   };
-  task.has_validation = !validation.empty();
-  task.validate = [&](torch::nn::Module& average) {
-    return validate(dynamic_cast<Classifier&>(average), validation, classes, preprocessor);
-  };
+  if (!validation.empty())
+    task.validate = [&](torch::nn::Module& average) {
+      return validate(dynamic_cast<Classifier&>(average), validation, classes, preprocessor);
+    };
   task.loader_wait = [&] { return loader.waited_share(); };
 
   const Result<std::shared_ptr<torch::nn::Module>> network = run_loop(options, task, run, callbacks, stop);

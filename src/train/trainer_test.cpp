@@ -158,6 +158,28 @@ TEST_F(TrainerTest, TeachesSoftTargetsWhereThereAreSome) {
   EXPECT_GT(last_auc, 0.95);
 }
 
+TEST_F(TrainerTest, LearnsNothingThatTheOffsetTellsAlready) {
+  const auto spread = [&](double certainty) {
+    for (TrainingPicture& picture : training_) {
+      const auto ill = static_cast<float>(picture.target == 1 ? certainty : -certainty);
+      picture.offset = {-ill, ill};
+    }
+    TrainOptions options = small_options();
+    options.label_smoothing = 0;
+    const auto network = run(options, "run" + std::to_string(certainty));
+    EXPECT_TRUE(network);
+    const std::vector<float> logits = predict_logits(**network, validation_, preprocessor());
+    double difference = 0;  // of the log-odds between white and clear
+    for (std::size_t i = 0; i < validation_.size(); ++i)
+      difference +=
+          (validation_[i].target == 1 ? 1.0 : -1.0) * static_cast<double>(logits[2 * i + 1] - logits[2 * i]);
+    return difference / static_cast<double>(validation_.size());
+  };
+  const double alone = spread(0);
+  EXPECT_GT(alone, 0.5);
+  EXPECT_LT(spread(10), alone / 4);
+}
+
 TEST(TrainLungs, FindsTheLungsOfPhantoms) {
   const Preprocessor preprocessor({.width = kSide, .height = kSide});
   const auto chests = [](int count, std::uint64_t seed) {

@@ -15,6 +15,7 @@ struct TrainingPicture {
   Frame frame;                       ///< what the network sees of it where nothing is bent
   int target = 0;                    ///< index of the class
   std::vector<float> soft;           ///< probability per class to be taught instead; may be empty
+  std::vector<float> offset;         ///< added to the logits in training, one per class; may be empty
   std::vector<std::uint8_t> mask;    ///< width * height, 255 in the lungs; may be empty
 };
 
