@@ -30,6 +30,10 @@ grep -qE '"model": ?"trial 7"' "$folder/quality.json" || fail 'another model ans
 "$train" lungs --films "$folder/films/cohort" --masks "$folder/films/cohort_lungs" --out "$folder/lungs" --input 64 \
   --batch 4 --epochs 14 --ema 0.8 --threads 1 --precision fp32 >"$folder/lungs.txt"
 grep -q 'lung network:' "$folder/lungs.txt"
+"$train" gate --lungs "$folder/lungs/package" --films "$folder/films/cohort" --others "$folder/films/cohort_lungs" \
+  --refuse 0 --threads 1 >"$folder/gate.txt"
+grep -q 'upside down' "$folder/gate.txt" || fail 'the gate was not judged'
+grep -q '"templates"' "$folder/lungs/package/lungs.json" || fail 'the gate was not kept'
 common=(--data "$folder/films/cohort" --lungs "$folder/lungs/package" --arch cnn3 --input 64 --batch 4 --epochs 2 --threads 1)
 "$train" crossval "${common[@]}" --folds 3 --out "$folder/cv" >"$folder/cv.txt"
 grep -q 'fold 3:' "$folder/cv.txt"

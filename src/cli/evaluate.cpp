@@ -55,10 +55,12 @@ Result<Judgement> ask(const Diagnoser& diagnoser, const Dataset& dataset, std::s
   if (!bytes) return bytes.error();
   const Result<Finding> finding = diagnoser.diagnose(*bytes);
   if (!finding) return finding.error();
+  if (finding->is_rejected()) return Error{ErrorCode::kUnusable, "rejected: " + describe_reasons(*finding)};
   Judgement judgement{.sample = sample,
                       .probability = finding->pneumonia / 100,
                       .width = finding->width,
-                      .height = finding->height};
+                      .height = finding->height,
+                      .uncertain = finding->verdict == Verdict::kUncertain};
   if (finding->has_subtype())
     judgement.subtype = finding->bacterial >= finding->viral ? Subtype::kBacterial : Subtype::kViral;
   return judgement;
@@ -68,15 +70,43 @@ Result<Judgement> ask(const Diagnoser& diagnoser, const Dataset& dataset, std::s
 struct Figures {
   Metrics metrics;
   Kinds kinds;
+  std::size_t uncertain = 0;
+  Estimate decided_accuracy;  ///< of the pictures that are not uncertain
+  std::size_t rejected = 0;   ///< read, but refused: the others of Evaluation::unreadable failed
 };
+
+bool was_rejected(const std::pair<std::size_t, Error>& unread) {
+  return unread.second.code == ErrorCode::kUnusable;
+}
+
+Figures figures_of(const Evaluation& evaluation) {
+  Figures figures{measure(scored_cases(evaluation), evaluation.threshold), compare_kinds(evaluation)};
+  std::int64_t right = 0;
+  for (const Judgement& judgement : evaluation.judgements) {
+    const bool ill = evaluation.dataset.samples[judgement.sample].label == Label::kPneumonia;
+    figures.uncertain += judgement.uncertain ? 1 : 0;
+    right += !judgement.uncertain && (judgement.probability >= evaluation.threshold) == ill ? 1 : 0;
+  }
+  figures.decided_accuracy =
+      proportion(right, static_cast<std::int64_t>(evaluation.judgements.size() - figures.uncertain));
+  figures.rejected = static_cast<std::size_t>(std::ranges::count_if(evaluation.unreadable, was_rejected));
+  return figures;
+}
 
 Json to_json(const Evaluation& evaluation, const Figures& figures) {
   Json json = to_json(figures.metrics);
-  json["unreadable"] = evaluation.unreadable.size();
+  json["uncertain"] = figures.uncertain;
+  json["decided_accuracy"] = to_json(figures.decided_accuracy);
+  json["rejected"] = figures.rejected;
+  json["rejected_files"] = Json::array();
+  json["unreadable"] = evaluation.unreadable.size() - figures.rejected;
   json["unreadable_files"] = Json::array();
-  for (const auto& [sample, error] : evaluation.unreadable)
-    json["unreadable_files"].push_back({{"file", evaluation.dataset.samples[sample].path.string()},
-                                        {"error", {{"code", name(error.code)}, {"message", error.message}}}});
+  for (const auto& unread : evaluation.unreadable) {
+    const auto& [sample, error] = unread;
+    json[was_rejected(unread) ? "rejected_files" : "unreadable_files"].push_back(
+        {{"file", evaluation.dataset.samples[sample].path.string()},
+         {"error", {{"code", name(error.code)}, {"message", error.message}}}});
+  }
   json["model"] = evaluation.card.id();
   if (figures.kinds.n > 0)
     json["subtype"] = {{"n", figures.kinds.n}, {"accuracy", to_json(figures.kinds.accuracy)}};
@@ -113,6 +143,11 @@ std::string to_table(const Evaluation& evaluation, const Figures& figures) {
   if (figures.kinds.n > 0)
     text +=
         table_row(fmt::format("bacterial or viral (of {})", figures.kinds.n), figures.kinds.accuracy, true);
+  if (figures.uncertain > 0)
+    text += table_row(fmt::format("accuracy of those decided"), figures.decided_accuracy, true);
+  if (figures.uncertain > 0 || figures.rejected > 0)
+    text += fmt::format("\n{} uncertain (counted above by their percentage), {} rejected (not counted)\n",
+                        figures.uncertain, figures.rejected);
   text += fmt::format("\n{:<28}{:>10}{:>12}\n", "", "normal", "pneumonia");
   text += fmt::format("{:<28}{:>10}{:>12}\n", "normal, read as", c.true_negative, c.false_positive);
   text += fmt::format("{:<28}{:>10}{:>12}\n", "pneumonia, read as", c.false_negative, c.true_positive);
@@ -200,7 +235,7 @@ int evaluate(const EvaluateOptions& options) {
     return fail(fmt::format("stopped after {} of {} pictures", judged, pictures), kExitInterrupted);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 
-  const Figures figures{measure(scored_cases(evaluation), evaluation.threshold), compare_kinds(evaluation)};
+  const Figures figures = figures_of(evaluation);
   for (const auto& [sample, error] : evaluation.unreadable)
     std::cerr << "xray: not read: "
               << printable(evaluation.dataset.samples[sample].path.string() + ": " + error.message) << '\n';
@@ -222,7 +257,7 @@ int evaluate(const EvaluateOptions& options) {
       return fail(options.report + ": " + written.error().message,
                   stop.stop_requested() ? kExitInterrupted : kExitSomeFailed);
   }
-  return evaluation.unreadable.empty() ? kExitOk : kExitSomeFailed;
+  return evaluation.unreadable.size() == figures.rejected ? kExitOk : kExitSomeFailed;
 }
 
 }  // namespace

@@ -139,7 +139,7 @@ Result<Comparison> compare(const fs::path& folder, const std::vector<Sample>& sa
     // In turns, so that both are timed under the same load.
     const auto exact = (*fp32)->diagnose(*image);
     const auto fast = (*int8)->diagnose(*image);
-    if (!exact || !fast) continue;
+    if (!exact || !fast || exact->is_rejected() || fast->is_rejected()) continue;
     const bool ill = sample.label == Label::kPneumonia;
     before.push_back({ill, exact->pneumonia / 100});
     after.push_back({ill, fast->pneumonia / 100});

@@ -2,7 +2,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
@@ -10,6 +9,7 @@
 #include <filesystem>
 #include <iostream>
 #include <limits>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -79,6 +79,10 @@ std::string table_row(const Row& row) {
     return fmt::format(kTableRow, "error", "-", "-", "-", "-",
                        file + ": " + printable(row.finding.error().message));
   const Finding& finding = *row.finding;
+  const std::string why = finding.reasons.empty() ? "" : ": " + describe_reasons(finding);
+  if (finding.is_rejected())
+    return fmt::format(kTableRow, name(finding.verdict), "-", "-", "-",
+                       fmt::format("{:.1f}", finding.timing.total), file + why);
   std::string subtype = "-";
   if (finding.has_subtype() && finding.verdict == Verdict::kPneumonia) {
     subtype = finding.bacterial >= finding.viral ? fmt::format("bacterial {:.0f} %", finding.bacterial)
@@ -86,7 +90,7 @@ std::string table_row(const Row& row) {
   }
   return fmt::format(kTableRow, name(finding.verdict), fmt::format("{:.1f} %", finding.pneumonia),
                      fmt::format("{:.1f} %", finding.normal), subtype,
-                     fmt::format("{:.1f}", finding.timing.total), file);
+                     fmt::format("{:.1f}", finding.timing.total), file + why);
 }
 
 Result<Bytes> draw_overlay(std::span<const std::byte> bytes, const HeatMap& heat,
@@ -106,7 +110,7 @@ Row judge(const FileItem& item, const Diagnoser& diagnoser, bool with_overlay) {
     auto finding = diagnoser.diagnose(*bytes);
     if (!finding) return failed(finding.error());
     Row row{item.path, std::move(finding), {}};
-    if (with_overlay) {
+    if (with_overlay && !row.finding->heat.empty()) {
       auto overlay = draw_overlay(*bytes, row.finding->heat, diagnoser.limits());
       if (!overlay) return failed(overlay.error());
       row.overlay = std::move(*overlay);
@@ -172,7 +176,7 @@ int predict(const PredictOptions& options) {
     stop.request_stop();
   };
   const auto begin = std::chrono::steady_clock::now();
-  std::array<std::size_t, 2> verdicts{};
+  std::map<Verdict, std::size_t> verdicts;
   std::size_t failed = 0;
 
   const auto produce = [&](std::size_t index) -> std::optional<Row> {
@@ -185,9 +189,9 @@ int predict(const PredictOptions& options) {
       stop.request_stop();
       return;
     }
-    if (overlays && row->finding.ok()) overlays->write(*row);
+    if (overlays && !row->overlay.empty()) overlays->write(*row);
     if (row->finding.ok()) {
-      ++verdicts[row->finding->verdict == Verdict::kPneumonia ? 1 : 0];
+      ++verdicts[row->finding->verdict];
     } else {
       ++failed;
     }
@@ -206,11 +210,16 @@ int predict(const PredictOptions& options) {
   // A reader that has seen enough (`| head`) is no news to anybody.
   if (write_error == EPIPE) return kExitSomeFailed;
   if (write_error != 0) return fail(std::string("standard output: ") + std::strerror(write_error));
-  const std::size_t read = verdicts[0] + verdicts[1];
+  std::size_t read = 0;
+  std::string counts;
+  for (const Verdict verdict :
+       {Verdict::kPneumonia, Verdict::kNormal, Verdict::kUncertain, Verdict::kRejected}) {
+    read += verdicts[verdict];
+    counts += fmt::format("{}{} {}", counts.empty() ? "" : ", ", verdicts[verdict], name(verdict));
+  }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  std::cerr << fmt::format("{} read ({} pneumonia, {} normal), {} not; {:.1f} s, {:.1f} per second\n", read,
-                           verdicts[1], verdicts[0], failed, seconds,
-                           static_cast<double>(read + failed) / seconds);
+  std::cerr << fmt::format("{} read ({}), {} not; {:.1f} s, {:.1f} per second\n", read, counts, failed,
+                           seconds, static_cast<double>(read + failed) / seconds);
   return failed == 0 ? kExitOk : kExitSomeFailed;
 }
 

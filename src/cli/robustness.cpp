@@ -45,9 +45,10 @@ Result<Scores> score(const Diagnoser& diagnoser, const std::filesystem::path& fi
   for (const Perturbation& perturbation : kRobustnessSuite) {
     if (stop.stop_requested()) return Error{ErrorCode::kCancelled, "stopped"};
     const Result<Finding> finding = diagnoser.diagnose(perturb(*image, perturbation, seed));
-    const bool refused = !finding && finding.error().code == ErrorCode::kUnusable;
-    if (!finding && (!refused || perturbation.kind == PerturbationKind::kOriginal)) return finding.error();
-    scores.push_back(refused ? std::nullopt : std::optional(finding->pneumonia / 100));
+    if (!finding) return finding.error();
+    if (finding->is_rejected() && perturbation.kind == PerturbationKind::kOriginal)
+      return Error{ErrorCode::kUnusable, describe_reasons(*finding)};
+    scores.push_back(finding->is_rejected() ? std::nullopt : std::optional(finding->pneumonia / 100));
   }
   return scores;
 }

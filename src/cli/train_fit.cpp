@@ -25,6 +25,8 @@ namespace fs = std::filesystem;
 /// Folds as which a fit without cross-validation keeps its own two sides.
 constexpr int kValidationFold = 0;
 constexpr int kTestFold = 1;
+/// Share of the verdicts given that should be right.
+constexpr double kDecidedRight = 0.99;
 
 struct FitArguments {
   std::string out;
@@ -34,6 +36,7 @@ struct FitArguments {
   std::string out_of_fold;  ///< scores of `xray-train crossval`; empty: films are kept back instead
   double distil = 0;        ///< share of those scores in what is taught, the label having the rest
   std::string operating_point = "equal-errors";
+  double most_undecided = 0.05;
   std::uint64_t split_seed = 1;
   std::shared_ptr<ClassifierArguments> classifier = std::make_shared<ClassifierArguments>();
 };
@@ -98,6 +101,8 @@ Result<Done> write_result(const FitArguments& arguments, const nlohmann::ordered
   card.classes = class_names(data.classes);
   card.calibration = {.slope = scaling.slope, .intercept = scaling.intercept};
   card.threshold = choose_threshold(calibrated(cases), point);
+  card.undecided =
+      choose_undecided(calibrated(cases), card.threshold, kDecidedRight, arguments.most_undecided);
 
   const TrainOptions& train = arguments.classifier->train;
   nlohmann::ordered_json about;
@@ -236,6 +241,11 @@ void add_fit(CLI::App& app, int& exit_code) {
   command
       ->add_option("--operating-point", arguments->operating_point,
                    "equal-errors, accuracy, half, sensitivity:0.98 (any share)")
+      ->capture_default_str();
+  command
+      ->add_option("--undecided", arguments->most_undecided,
+                   "Share of films that may get no verdict, so that 99 % of the verdicts given are right")
+      ->check(CLI::Range(0.0, 0.5))
       ->capture_default_str();
   command->add_option("--split-seed", arguments->split_seed, "Of the split by patient")
       ->capture_default_str();

@@ -18,6 +18,7 @@ int main(int argc, char** argv) {
   CLI::App app{
       "Trains the network that xray reads chest X-rays with.\n\n"
       "  xray-train lungs --films chest_xray/train --masks chest_xray/lung_masks --out runs/lungs\n"
+      "  xray-train gate --films chest_xray/train --others photographs --lungs runs/lungs/package\n"
       "  xray-train crossval --data chest_xray/train --lungs runs/lungs/package --out runs/cv\n"
       "  xray-train fit --data chest_xray/train --lungs runs/lungs/package --out runs/first\n"
       "  xray evaluate chest_xray/val --model runs/first/package"};
@@ -26,6 +27,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   int exit_code = 0;
   xray::add_lungs(app, exit_code);
+  xray::add_gate(app, exit_code);
   xray::add_crossval(app, exit_code);
   xray::add_fit(app, exit_code);
   try {

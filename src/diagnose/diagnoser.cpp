@@ -7,6 +7,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "image/exif.h"
+
 namespace xray {
 namespace {
 
@@ -143,30 +145,121 @@ Result<Finding> Diagnoser::diagnose(std::span<const std::byte> bytes) const {
   return finding;
 }
 
+/// What the network is to see of a picture, or why it is to see nothing of it.
+struct Diagnoser::Prepared {
+  std::vector<float> input;
+  LungField field;  ///< empty where no lungs are looked for
+  Frame frame;
+  std::vector<Reason> reasons;
+  bool rejected = false;
+
+  void reject(Reason reason) {
+    reasons.push_back(reason);
+    rejected = true;
+  }
+};
+
+/// The one way round in which a refused picture is a film beyond doubt, and how it lay.
+struct Diagnoser::OtherWay {
+  Reason reason = Reason::kNoFrontalFilm;
+  Image film;
+  LungField field;
+};
+
+Result<Diagnoser::Prepared> Diagnoser::prepare(const Image& image, Timing& timing) const {
+  Prepared prepared{.input = std::vector<float>(preprocessor_.input_size())};
+  Stopwatch stopwatch;
+  const auto usable = [&](const auto& result) -> Result<bool> {
+    if (result) return true;
+    if (result.error().code != ErrorCode::kUnusable) return result.error();
+    const bool small = std::min(image.width(), image.height()) < kSmallestSide;
+    prepared.reject(small ? Reason::kTooSmall : Reason::kFlat);
+    return false;
+  };
+  if (!lungs_) {
+    const auto done = usable(preprocessor_(image, prepared.input));
+    timing.preprocess = stopwatch.lap();
+    if (!done) return done.error();
+    return prepared;
+  }
+  Result<Image> film = standard_film(image);
+  const auto done = usable(film);
+  if (!done) return done.error();
+  if (!*done) return prepared;
+  timing.preprocess = stopwatch.lap();
+  auto field = lungs_->find(*film);
+  if (!field) return field.error();
+  if (const auto& gate = card_.lungs->gate; gate && gate_score(*gate, *film, *field) < gate->threshold) {
+    auto other = other_way(*film, *gate);
+    if (!other) return other.error();
+    if (other->reason == Reason::kInverted) {
+      film = std::move(other->film);
+      field = std::move(other->field);
+      prepared.reasons.push_back(Reason::kInverted);
+    } else {
+      prepared.reject(other->reason);
+    }
+  }
+  timing.infer = stopwatch.lap();
+  if (prepared.rejected) return prepared;
+  const auto cropped = preprocessor_(*film, *field, prepared.input);
+  timing.preprocess += stopwatch.lap();
+  if (cropped) {
+    prepared.frame = *cropped;
+    prepared.field = std::move(*field);
+  } else if (cropped.error().code == ErrorCode::kUnusable) {
+    prepared.reject(Reason::kNoLungs);
+  } else {
+    return cropped.error();
+  }
+  return prepared;
+}
+
+Result<Diagnoser::OtherWay> Diagnoser::other_way(const Image& film, const LungGate& gate) const {
+  /// Log-odds above the threshold from which there is no doubt.
+  constexpr double kBeyondDoubt = 3;
+  const auto turn = [&](Orientation orientation) {
+    return turn_upright(film.width(), film.height(), {film.pixels8().begin(), film.pixels8().end()},
+                        orientation);
+  };
+  Image::Pixels8 inverse(film.pixels8().begin(), film.pixels8().end());
+  for (std::uint8_t& pixel : inverse) pixel = static_cast<std::uint8_t>(255 - pixel);
+  std::pair<Reason, Image> ways[] = {
+      {Reason::kInverted, Image(film.width(), film.height(), std::move(inverse))},
+      {Reason::kUpsideDown, turn(Orientation::kBottomRight)},
+      {Reason::kTurnedLeft, turn(Orientation::kRightTop)},
+      {Reason::kTurnedRight, turn(Orientation::kLeftBottom)},
+  };
+  OtherWay best;
+  double highest = gate.threshold + kBeyondDoubt;
+  for (auto& [reason, way] : ways) {
+    auto field = lungs_->find(way);
+    if (!field) return field.error();
+    const double score = gate_score(gate, way, *field);
+    if (score < highest) continue;
+    highest = score;
+    best = {reason, std::move(way), std::move(*field)};
+  }
+  return best;
+}
+
 Result<Finding> Diagnoser::diagnose(const Image& image) const {
   Finding finding;
+  finding.model = card_.id();
+  finding.width = image.source_width();
+  finding.height = image.source_height();
   Stopwatch total;
-  Stopwatch stopwatch;
-  std::vector<float> input(preprocessor_.input_size());
-  LungField field;
-  Frame frame;
-  if (lungs_) {
-    const auto film = standard_film(image);
-    if (!film) return film.error();
-    finding.timing.preprocess = stopwatch.lap();
-    auto found = lungs_->find(*film);
-    if (!found) return found.error();
-    field = std::move(*found);
-    finding.timing.infer = stopwatch.lap();
-    const auto cropped = preprocessor_(*film, field, input);
-    if (!cropped) return cropped.error();
-    frame = *cropped;
-  } else if (auto prepared = preprocessor_(image, input); !prepared) {
-    return prepared.error();
+  auto prepared = prepare(image, finding.timing);
+  if (!prepared) return prepared.error();
+  finding.reasons = std::move(prepared->reasons);
+  if (prepared->rejected) {
+    finding.verdict = Verdict::kRejected;
+    finding.timing.total = total.lap();
+    return finding;
   }
-  finding.timing.preprocess += stopwatch.lap();
 
-  const auto predictions = backend_->infer(input, 1);
+  Stopwatch stopwatch;
+  const auto predictions = backend_->infer(prepared->input, 1);
   if (!predictions) return predictions.error();
   finding.timing.infer += stopwatch.lap();
 
@@ -177,6 +270,10 @@ Result<Finding> Diagnoser::diagnose(const Image& image) const {
 
   const double pneumonia = pneumonia_probability(card_, logits);
   finding.verdict = pneumonia >= card_.threshold ? Verdict::kPneumonia : Verdict::kNormal;
+  if (pneumonia >= card_.undecided.low && pneumonia < card_.undecided.high) {
+    finding.verdict = Verdict::kUncertain;
+    finding.reasons.push_back(Reason::kNearThreshold);
+  }
   finding.pneumonia = 100 * pneumonia;
   finding.normal = 100 - finding.pneumonia;
   if (logits.size() == 3) {
@@ -186,11 +283,8 @@ Result<Finding> Diagnoser::diagnose(const Image& image) const {
   }
   if (!prediction.maps.empty()) {
     finding.heat = heat_from(card_, prediction);
-    if (lungs_) finding.heat = heat_in_lungs(finding.heat, frame, field);
+    if (lungs_) finding.heat = heat_in_lungs(finding.heat, prepared->frame, prepared->field);
   }
-  finding.model = card_.id();
-  finding.width = image.source_width();
-  finding.height = image.source_height();
   finding.timing.total = total.lap();
   return finding;
 }

@@ -32,10 +32,16 @@ class Diagnoser {
   /// loses nothing. Failures are those of decode_image.
   Result<Image> decode(std::span<const std::byte> bytes) const;
 
-  /// Failures are those of Preprocessor, LungFinder and Backend.
+  /// What cannot be judged is a finding too: rejected, with its reasons. Failures are
+  /// those of LungFinder and Backend.
   Result<Finding> diagnose(const Image& image) const;
 
  private:
+  struct Prepared;
+  struct OtherWay;
+  Result<Prepared> prepare(const Image& image, Timing& timing) const;
+  Result<OtherWay> other_way(const Image& film, const LungGate& gate) const;
+
   ModelCard card_;
   Preprocessor preprocessor_;
   std::unique_ptr<Backend> backend_;

@@ -232,8 +232,77 @@ TEST(Diagnoser, RefusesAPictureWithoutLungs) {
   const Diagnoser diagnoser(lung_card(), std::make_unique<FixedBackend>(Prediction{.logits = {0, 2}}), {},
                             std::make_unique<PhantomLungs>(false));
   const auto finding = diagnoser.diagnose(test::make_phantom());
-  ASSERT_FALSE(finding);
-  EXPECT_EQ(finding.error().code, ErrorCode::kUnusable);
+  ASSERT_TRUE(finding) << finding.error().message;
+  EXPECT_EQ(finding->verdict, Verdict::kRejected);
+  EXPECT_EQ(finding->reasons, std::vector{Reason::kNoLungs});
+  EXPECT_TRUE(finding->heat.empty());
+}
+
+/// Scores a field by its taper alone: upright lungs are narrow above and wide below.
+LungGate taper_gate() {
+  LungGate gate;
+  gate.templates.resize(1);
+  gate.scale.fill(1);
+  gate.weights.assign(kGateTerms, 0);
+  gate.weights[kFieldFacts.size()] = -10;
+  gate.threshold = 1;
+  return gate;
+}
+
+/// Finds bright cells, so that a picture of lungs is its own field.
+class BrightLungs final : public LungFinder {
+ public:
+  Result<LungField> find(const Image& film) override {
+    LungField field{64, 64, resize(film, 64, 64).values};
+    for (float& value : field.probability) value = value > 127 ? 1 : 0;
+    return field;
+  }
+};
+
+/// Two bright wedges on black, wide at the foot; `background` on the rest.
+Image wedges(bool upside_down, std::uint8_t lung, std::uint8_t background) {
+  Image::Pixels8 pixels(std::size_t{224} * 224, background);
+  for (int y = 30; y < 200; ++y) {
+    const int half = (upside_down ? 230 - y : y) / 6;
+    for (const int centre : {70, 154})
+      for (int x = centre - half; x < centre + half; ++x)
+        pixels[static_cast<std::size_t>(y * 224 + x)] = lung;
+  }
+  return {224, 224, std::move(pixels)};
+}
+
+TEST(Diagnoser, RejectsWhatTheGateDoesNotTakeForAFilmAndSaysHowItLies) {
+  ModelCard card = lung_card();
+  card.lungs->gate = taper_gate();
+  const Diagnoser diagnoser(card, std::make_unique<FixedBackend>(Prediction{.logits = {0, 2}}), {},
+                            std::make_unique<BrightLungs>());
+  EXPECT_EQ(diagnoser.diagnose(wedges(false, 200, 20))->verdict, Verdict::kPneumonia);
+
+  const auto turned = diagnoser.diagnose(wedges(true, 200, 20));
+  ASSERT_TRUE(turned) << turned.error().message;
+  EXPECT_EQ(turned->verdict, Verdict::kRejected);
+  EXPECT_EQ(turned->reasons, std::vector{Reason::kUpsideDown});
+
+  // Black for white: righted, read, and told.
+  const auto inverted = diagnoser.diagnose(wedges(false, 55, 235));
+  ASSERT_TRUE(inverted) << inverted.error().message;
+  EXPECT_EQ(inverted->verdict, Verdict::kPneumonia);
+  EXPECT_EQ(inverted->reasons, std::vector{Reason::kInverted});
+}
+
+TEST(Diagnoser, GivesNoVerdictNearTheThreshold) {
+  ModelCard card = two_class_card();
+  card.undecided = {0.3, 0.7};
+  const auto verdict = [&](float logit) {
+    const Diagnoser diagnoser(card, std::make_unique<FixedBackend>(Prediction{.logits = {0, logit}}));
+    return diagnoser.diagnose(test::make_phantom()).value();
+  };
+  EXPECT_EQ(verdict(0.1F).verdict, Verdict::kUncertain);
+  EXPECT_EQ(verdict(0.1F).reasons, std::vector{Reason::kNearThreshold});
+  EXPECT_GT(verdict(0.1F).pneumonia, 50);
+  EXPECT_EQ(verdict(2).verdict, Verdict::kPneumonia);
+  EXPECT_EQ(verdict(-2).verdict, Verdict::kNormal);
+  EXPECT_TRUE(verdict(-2).reasons.empty());
 }
 
 TEST(Diagnoser, NeedsALungFinderExactlyWhereTheCardFramesByLungs) {
@@ -256,8 +325,12 @@ TEST(Diagnoser, RefusesAPictureOfOneFlatGray) {
   const Diagnoser diagnoser(two_class_card(),
                             std::make_unique<FixedBackend>(Prediction{.logits = {0.0F, 1.0F}}));
   const auto finding = diagnoser.diagnose(Image(64, 64, Image::Pixels8(4096, 77)));
-  ASSERT_FALSE(finding.ok());
-  EXPECT_EQ(finding.error().code, ErrorCode::kUnusable);
+  ASSERT_TRUE(finding.ok());
+  EXPECT_EQ(finding->verdict, Verdict::kRejected);
+  EXPECT_EQ(finding->reasons, std::vector{Reason::kFlat});
+  const auto small = diagnoser.diagnose(Image(20, 64, Image::Pixels8(1280, 77)));
+  ASSERT_TRUE(small.ok());
+  EXPECT_EQ(small->reasons, std::vector{Reason::kTooSmall});
 }
 
 TEST(Diagnoser, KeepsTheLimitOnPixels) {

@@ -1,5 +1,6 @@
 #include "diagnose/finding.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace xray {
@@ -25,14 +26,73 @@ const char* name(Verdict verdict) {
       return "normal";
     case Verdict::kPneumonia:
       return "pneumonia";
+    case Verdict::kUncertain:
+      return "uncertain";
+    case Verdict::kRejected:
+      return "rejected";
   }
   return "";
 }
 
+std::optional<Verdict> verdict_from(std::string_view text) {
+  for (const Verdict verdict :
+       {Verdict::kNormal, Verdict::kPneumonia, Verdict::kUncertain, Verdict::kRejected})
+    if (text == name(verdict)) return verdict;
+  return std::nullopt;
+}
+
+const char* name(Reason reason) {
+  return kReasonNames.at(static_cast<std::size_t>(reason));
+}
+
+std::optional<Reason> reason_from(std::string_view text) {
+  const auto found = std::ranges::find(kReasonNames, text);
+  if (found == kReasonNames.end()) return std::nullopt;
+  return static_cast<Reason>(found - kReasonNames.begin());
+}
+
+const char* describe(Reason reason) {
+  switch (reason) {
+    case Reason::kTooSmall:
+      return "The picture is too small to be judged";
+    case Reason::kFlat:
+      return "The picture is one flat gray";
+    case Reason::kNoLungs:
+      return "No lungs can be made out";
+    case Reason::kNoFrontalFilm:
+      return "This does not look like an upright frontal chest X-ray";
+    case Reason::kTurnedLeft:
+      return "The film is turned to the left by a quarter";
+    case Reason::kTurnedRight:
+      return "The film is turned to the right by a quarter";
+    case Reason::kUpsideDown:
+      return "The film is upside down";
+    case Reason::kInverted:
+      return "The gray levels were inverted; they were read the right way round";
+    case Reason::kNearThreshold:
+      return "Too close to the threshold to call";
+  }
+  return "";
+}
+
+std::string describe_reasons(const Finding& finding) {
+  std::string text;
+  for (const Reason reason : finding.reasons)
+    text += (text.empty() ? "" : "; ") + std::string(describe(reason));
+  return text;
+}
+
 Json to_json(const Finding& finding) {
-  Json json = {{"verdict", name(finding.verdict)},
-               {"percent", shares("normal", finding.normal, "pneumonia")}};
-  if (finding.has_subtype()) json["subtype"] = shares("bacterial", finding.bacterial, "viral");
+  Json json = {{"schema", kFindingSchema}, {"verdict", name(finding.verdict)}};
+  if (!finding.is_rejected()) {
+    json["percent"] = shares("normal", finding.normal, "pneumonia");
+    json["confidence"] = to_hundredths(std::max(finding.normal, finding.pneumonia));
+  }
+  if (finding.has_subtype() && finding.verdict == Verdict::kPneumonia)
+    json["subtype"] = shares("bacterial", finding.bacterial, "viral");
+  json["reasons"] = Json::array();
+  for (const Reason reason : finding.reasons)
+    json["reasons"].push_back({{"code", name(reason)}, {"text", describe(reason)}});
   json["model"] = finding.model;
   json["milliseconds"] = to_hundredths(finding.timing.total);
   json["timing"] = {{"decode", to_hundredths(finding.timing.decode)},

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <array>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/file.h"
@@ -10,9 +13,37 @@
 
 namespace xray {
 
-enum class Verdict { kNormal, kPneumonia };
-/// "normal", "pneumonia".
+enum class Verdict {
+  kNormal,
+  kPneumonia,
+  kUncertain,  ///< read, but too close to call; see the reasons
+  kRejected,   ///< nothing that this program can judge; there are no percentages
+};
+/// "normal", "pneumonia", "uncertain", "rejected".
 const char* name(Verdict verdict);
+std::optional<Verdict> verdict_from(std::string_view name);
+
+/// Why a verdict is uncertain or a picture rejected, or what was done to read it.
+enum class Reason {
+  kTooSmall,
+  kFlat,
+  kNoLungs,
+  kNoFrontalFilm,
+  kTurnedLeft,   ///< by a quarter, counter-clockwise
+  kTurnedRight,  ///< by a quarter, clockwise
+  kUpsideDown,
+  kInverted,       ///< black was white; read the right way round
+  kNearThreshold,  ///< within ModelCard::undecided
+};
+/// Of all reasons, in their order.
+inline constexpr std::array kReasonNames = {"too_small",   "flat",        "no_lungs",
+                                            "not_frontal", "turned_left", "turned_right",
+                                            "upside_down", "inverted",    "near_threshold"};
+/// For programs.
+const char* name(Reason reason);
+std::optional<Reason> reason_from(std::string_view name);
+/// A sentence for people, without a full stop.
+const char* describe(Reason reason);
 
 /// Where on the picture the evidence for pneumonia lies: row-major grid, coarse as
 /// the network's last stage. 0 where a cell speaks for normal, or no more for
@@ -35,8 +66,10 @@ struct Timing {
 /// What the program says of one picture.
 struct Finding {
   Verdict verdict = Verdict::kNormal;
-  double normal = 0;     ///< calibrated per cent, 0..100; normal + pneumonia == 100
-  double pneumonia = 0;  ///< calibrated per cent
+  std::vector<Reason> reasons;
+  /// Calibrated per cent, 0..100; normal + pneumonia == 100. Both 0 where rejected.
+  double normal = 0;
+  double pneumonia = 0;
   /// Per cent of pneumonia that looks bacterial or viral (their sum is 100);
   /// both negative where the model does not tell them apart.
   double bacterial = -1;
@@ -47,11 +80,21 @@ struct Finding {
   int width = 0;  ///< of the picture in the file
   int height = 0;
   bool has_subtype() const { return bacterial >= 0; }
+  bool is_rejected() const { return verdict == Verdict::kRejected; }
 };
 
-/// {"verdict", "percent": {"normal", "pneumonia"}, "subtype": {"bacterial",
-/// "viral"}, "model", "milliseconds", "timing": {...}, "picture": {"width",
-/// "height"}}; percentages rounded to 0.01. "subtype" is left out where unknown.
+/// The reasons as text, "; " between.
+std::string describe_reasons(const Finding& finding);
+
+/// Version of what to_json() writes; another number where a field changes its meaning.
+inline constexpr int kFindingSchema = 2;
+
+/// {"schema", "verdict", "percent": {"normal", "pneumonia"}, "confidence", "subtype":
+/// {"bacterial", "viral"}, "reasons": [{"code", "text"}], "model", "milliseconds",
+/// "timing": {...}, "picture": {"width", "height"}}; percentages rounded to 0.01.
+/// "confidence": the larger percentage, how likely the likelier answer is right.
+/// "subtype" is left out where unknown or not pneumonia; "percent" and "confidence"
+/// too where rejected.
 nlohmann::ordered_json to_json(const Finding& finding);
 
 /// The heat map as an RGBA PNG of width x height, transparent where there is no

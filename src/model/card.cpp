@@ -16,8 +16,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::array<const char*, 9> kTypedFields = {
-    "format", "name", "lungs", "version", "network", "input", "classes", "calibration", "threshold"};
+constexpr std::array<const char*, 10> kTypedFields = {"format",    "name",     "lungs",   "version",
+                                                      "network",   "input",    "classes", "calibration",
+                                                      "threshold", "undecided"};
 /// How deep objects and lists may lie in each other in a field for people: copying recurses.
 constexpr int kMaxDepth = 32;
 
@@ -48,6 +49,8 @@ Json to_json(const ModelCard& card) {
         {"intercept", card.calibration.intercept}}},
       {"threshold", card.threshold},
   };
+  if (card.undecided.high > card.undecided.low)
+    json["undecided"] = {{"low", card.undecided.low}, {"high", card.undecided.high}};
   if (card.lungs) json["lungs"] = to_json(*card.lungs);
   for (const auto& [key, value] : card.about.items()) {
     if (is_typed(key))
@@ -96,6 +99,15 @@ Result<ModelCard> card_from_json(const Json& json) {
 
   card.threshold = fields.number("threshold");
   fields.require(card.threshold > 0 && card.threshold < 1, "threshold", "is not between 0 and 1");
+
+  if (json.contains("undecided")) {
+    const FieldReader undecided = fields.object("undecided");
+    card.undecided = {undecided.number("low"), undecided.number("high")};
+    undecided.allow_only({"low", "high"});
+    fields.require(0 <= card.undecided.low && card.undecided.low <= card.threshold &&
+                       card.threshold <= card.undecided.high && card.undecided.high <= 1,
+                   "undecided", "does not lie around the threshold within 0 and 1");
+  }
 
   if (failure) return *failure;
   for (const auto& [key, value] : json.items()) {

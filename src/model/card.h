@@ -22,6 +22,13 @@ struct Calibration {
   double intercept = 0.0;
 };
 
+/// Calibrated probabilities at which no verdict is given: `low` <= p < `high`, the
+/// threshold between them; none where equal.
+struct Undecided {
+  double low = 0;
+  double high = 0;
+};
+
 /// Who a model is and how to use it; `card.json` of a model package. What the
 /// program acts on is typed; what is for people to read (training data, quality,
 /// intended use, limits, licence) stays JSON: `about` carries every other
@@ -38,6 +45,7 @@ struct ModelCard {
       classes;  ///< in the order of the logits: "normal", then "pneumonia" or "bacterial", "viral"
   Calibration calibration;
   double threshold = 0.5;  ///< verdict pneumonia at or above, on the calibrated probability
+  Undecided undecided;
   nlohmann::ordered_json about = nlohmann::ordered_json::object();
 
   /// "name version", as it stands in findings.

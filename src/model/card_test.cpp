@@ -95,6 +95,19 @@ ModelCard lung_card() {
   return card;
 }
 
+TEST(ModelCard, CarriesWhereNoVerdictIsGiven) {
+  ModelCard card = example_card();
+  EXPECT_FALSE(to_json(card).contains("undecided"));
+  card.undecided = {card.threshold / 2, (1 + card.threshold) / 2};
+  const auto back = card_from_json(Json::parse(to_json(card).dump()));
+  ASSERT_TRUE(back.ok()) << back.error().message;
+  EXPECT_EQ(back->undecided.low, card.undecided.low);
+  EXPECT_EQ(back->undecided.high, card.undecided.high);
+  Json elsewhere = to_json(card);
+  elsewhere["undecided"]["high"] = card.threshold / 2;
+  EXPECT_EQ(card_from_json(elsewhere).error().code, ErrorCode::kBadModel);
+}
+
 TEST(ModelCard, CarriesTheLungNetwork) {
   const ModelCard card = lung_card();
   const auto back = card_from_json(Json::parse(to_json(card).dump()));

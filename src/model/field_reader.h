@@ -70,6 +70,26 @@ class FieldReader {
     return result;
   }
 
+  std::vector<double> numbers(const char* key) const {
+    const nlohmann::ordered_json& value = list(key);
+    std::vector<double> result;
+    for (const nlohmann::ordered_json& element : value)
+      if (element.is_number() && std::abs(element.get<double>()) <= kLargestNumber)
+        result.push_back(element.get<double>());
+    if (result.size() != value.size())
+      fail(name_of(key), "is not a list of numbers from -1000000 to 1000000");
+    return result;
+  }
+
+  /// An empty list where it is none.
+  const nlohmann::ordered_json& list(const char* key) const {
+    static const nlohmann::ordered_json empty = nlohmann::ordered_json::array();
+    const nlohmann::ordered_json& value = field(key);
+    if (value.is_array()) return value;
+    fail(name_of(key), "is not a list");
+    return empty;
+  }
+
   /// A field that this program does not know could change what the others mean.
   void allow_only(std::initializer_list<const char*> keys) const {
     for (const auto& [key, value] : object_.items()) {

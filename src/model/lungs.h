@@ -2,10 +2,12 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "common/result.h"
 #include "model/network_files.h"
+#include "preprocess/lung_gate.h"
 #include "preprocess/preprocess.h"
 
 namespace xray {
@@ -16,10 +18,12 @@ namespace xray {
 struct LungModel {
   NetworkFiles network{.fp32 = {"lungs.onnx", ""}, .int8 = {}};
   InputSpec input{.width = 128, .height = 128};
+  std::optional<LungGate> gate;  ///< refuses what is no upright frontal film
   nlohmann::ordered_json about = nlohmann::ordered_json::object();  ///< quality, training: for people
 };
 
-/// {"network": {"file", "sha256", ...}, "input": {...}, ...about}.
+/// {"network": {"file", "sha256", ...}, "input": {...}, "gate": {...}, ...about}; without a
+/// gate, without that. Templates are rows of two hexadecimal digits a cell.
 nlohmann::ordered_json to_json(const LungModel& model);
 /// kBadModel, naming the field.
 Result<LungModel> lung_model_from_json(const nlohmann::ordered_json& json);

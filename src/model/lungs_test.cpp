@@ -33,6 +33,56 @@ TEST_F(LungModelFiles, ComeBackAsTheyWereWritten) {
   EXPECT_EQ(read_text(dir_ / "lungs" / *model->network.file()).value(), "the same in 8 bit");
 }
 
+LungGate example_gate() {
+  LungGate gate;
+  gate.templates.resize(2);
+  for (std::size_t i = 0; i < gate.templates[1].size(); ++i)
+    gate.templates[1][i] = static_cast<float>(i) / 255;
+  gate.mean.fill(0.25);
+  gate.scale.fill(2);
+  gate.weights.assign(kGateTerms, 0.5);
+  gate.weights[3] = -1.25;
+  gate.threshold = 1.5;
+  return gate;
+}
+
+TEST(LungModelJson, CarriesTheGate) {
+  LungModel model;
+  model.network.fp32.sha256 = std::string(64, 'a');
+  EXPECT_FALSE(to_json(model).contains("gate"));
+  model.gate = example_gate();
+  const auto back = lung_model_from_json(to_json(model));
+  ASSERT_TRUE(back) << back.error().message;
+  ASSERT_TRUE(back->gate);
+  EXPECT_EQ(back->gate->templates, model.gate->templates);
+  EXPECT_EQ(back->gate->mean, model.gate->mean);
+  EXPECT_EQ(back->gate->scale, model.gate->scale);
+  EXPECT_EQ(back->gate->weights, model.gate->weights);
+  EXPECT_EQ(back->gate->threshold, model.gate->threshold);
+}
+
+TEST(LungModelJson, RefusesABrokenGate) {
+  LungModel model;
+  model.network.fp32.sha256 = std::string(64, 'a');
+  model.gate = example_gate();
+  const nlohmann::ordered_json good = to_json(model);
+  const auto refused = [&](const char* pointer, const nlohmann::ordered_json& value) {
+    nlohmann::ordered_json broken = good;
+    broken[nlohmann::ordered_json::json_pointer(pointer)] = value;
+    const auto read = lung_model_from_json(broken);
+    return !read && read.error().code == ErrorCode::kBadModel;
+  };
+  EXPECT_TRUE(refused("/gate/weights", {1, 2}));
+  EXPECT_TRUE(refused("/gate/weights/5", "much"));
+  EXPECT_TRUE(refused("/gate/weights", "many"));
+  EXPECT_TRUE(refused("/gate/templates", nlohmann::ordered_json::array()));
+  EXPECT_TRUE(refused("/gate/templates/0/3", "00"));
+  EXPECT_TRUE(refused("/gate/templates/0/3", std::string(32, 'z')));
+  EXPECT_TRUE(refused("/gate/templates/0", 7));
+  EXPECT_TRUE(refused("/gate/facts/taper/scale", 0));
+  EXPECT_TRUE(refused("/gate/threshold", nullptr));
+}
+
 TEST_F(LungModelFiles, AreRefusedWhenANetworkWasTamperedWith) {
   ASSERT_TRUE(write_file(dir_ / "lungs/lungs.int8.onnx", std::string_view("another")));
   const auto model = load_lung_model(dir_ / "lungs");

@@ -9,7 +9,6 @@
 namespace xray {
 namespace {
 
-constexpr float kInside = 0.5F;
 /// The smallest part of a picture that counts as a lung field.
 constexpr double kSmallestField = 0.01;
 constexpr double kSmallestArea = 0.06;
@@ -30,7 +29,7 @@ struct Field {
 
 /// Connected parts, largest first.
 std::vector<Field> find_fields(const LungField& lungs) {
-  const auto inside = [&](std::size_t cell) { return lungs.probability[cell] > kInside; };
+  const auto inside = [&](std::size_t cell) { return lungs.probability[cell] > kInLung; };
   std::vector<bool> seen(lungs.probability.size());
   std::vector<Field> fields;
   std::vector<std::size_t> open;
@@ -74,7 +73,7 @@ std::array<double, 256> gray_in_lungs(const Image& film, const LungField& field)
   for (int y = 0; y < film.height(); ++y) {
     const auto row = static_cast<std::size_t>(y * field.height / film.height() * field.width);
     for (int x = 0; x < film.width(); ++x) {
-      if (field.probability[row + static_cast<std::size_t>(x * field.width / film.width())] <= kInside)
+      if (field.probability[row + static_cast<std::size_t>(x * field.width / film.width())] <= kInLung)
         continue;
       histogram[pixels[static_cast<std::size_t>(y) * static_cast<std::size_t>(film.width()) +
                        static_cast<std::size_t>(x)]] += 1;
@@ -133,6 +132,12 @@ Error no_lungs() {
 }
 
 }  // namespace
+
+std::vector<std::size_t> part_sizes(const LungField& field) {
+  std::vector<std::size_t> sizes;
+  for (const Field& part : find_fields(field)) sizes.push_back(part.cells);
+  return sizes;
+}
 
 LungShape measure_lungs(const LungField& field) {
   LungShape shape;

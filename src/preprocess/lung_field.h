@@ -15,6 +15,17 @@ struct LungField {
   std::vector<float> probability;
 };
 
+/// A cell with a probability above is lung.
+inline constexpr float kInLung = 0.5F;
+
+inline bool is_lung(const LungField& field, int x, int y) {
+  return field.probability[static_cast<std::size_t>(y) * static_cast<std::size_t>(field.width) +
+                           static_cast<std::size_t>(x)] > kInLung;
+}
+
+/// Cells of each connected part (touching at sides), largest first, specks and all.
+std::vector<std::size_t> part_sizes(const LungField& field);
+
 /// A lung field summed up. Lengths are shares of the picture's, areas of its area.
 struct LungShape {
   double left = 0;  ///< box around all fields

@@ -20,7 +20,6 @@ namespace {
 #define XRAY_WIDEST_VECTORS
 #endif
 
-constexpr int kSmallestSide = 32;
 // Less contrast than this, in gray levels, is no picture of anything.
 constexpr float kFlatRange = 1.0F;
 

@@ -24,6 +24,7 @@ struct Judgement {
   std::optional<Subtype> subtype;  ///< the likelier kind, should it be pneumonia
   int width = 0;                   ///< of the picture in the file
   int height = 0;
+  bool uncertain = false;
 };
 
 /// A model's answers to labelled pictures.

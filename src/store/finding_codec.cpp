@@ -37,8 +37,11 @@ std::string encode_finding(const Finding& finding) {
   json heat = json::array();
   for (const float value : finding.heat.values)
     heat.push_back(std::round(static_cast<double>(value) * 1e4) / 1e4);
+  json reasons = json::array();
+  for (const Reason reason : finding.reasons) reasons.push_back(name(reason));
   return json{
       {"verdict", name(finding.verdict)},
+      {"reasons", std::move(reasons)},
       {"normal", finding.normal},
       {"pneumonia", finding.pneumonia},
       {"bacterial", finding.bacterial},
@@ -60,9 +63,15 @@ Result<Finding> decode_finding(std::string_view text) {
   try {
     const json in = json::parse(text);
     Finding out;
-    const auto verdict = in.at("verdict").get<std::string>();
-    if (verdict != name(Verdict::kNormal) && verdict != name(Verdict::kPneumonia)) return damaged;
-    out.verdict = verdict == name(Verdict::kNormal) ? Verdict::kNormal : Verdict::kPneumonia;
+    const auto verdict = verdict_from(in.at("verdict").get<std::string>());
+    if (!verdict) return damaged;
+    out.verdict = *verdict;
+    // Findings of the first schema have none.
+    for (const json& code : in.value("reasons", json::array())) {
+      const auto reason = reason_from(code.get<std::string>());
+      if (!reason) return damaged;
+      out.reasons.push_back(*reason);
+    }
     in.at("normal").get_to(out.normal);
     in.at("pneumonia").get_to(out.pneumonia);
     in.at("bacterial").get_to(out.bacterial);

@@ -142,7 +142,10 @@ class SqliteStore : public Store {
                    "INSERT INTO finding (id, created_at, file_name, verdict, normal, pneumonia,"
                    " bacterial, viral, model, finding) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
       insert.bind(stored.id).bind(stored.created_at).bind(file_name).bind(name(finding.verdict));
-      insert.bind(finding.normal).bind(finding.pneumonia);
+      if (finding.is_rejected())
+        insert.bind(nullptr).bind(nullptr);
+      else
+        insert.bind(finding.normal).bind(finding.pneumonia);
       if (!finding.has_subtype())
         insert.bind(nullptr).bind(nullptr);
       else

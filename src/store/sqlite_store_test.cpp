@@ -7,11 +7,16 @@
 
 #include <array>
 
+#include "common/embedded.h"
 #include "store/finding_codec.h"
 #include "store/store_conformance.h"
 #include "support/temp_dir.h"
 
-namespace xray::test {
+namespace xray {
+
+std::span<const EmbeddedFile> migration_files();
+
+namespace test {
 
 INSTANTIATE_TEST_SUITE_P(
     Sqlite, StoreConformance,
@@ -106,6 +111,30 @@ TEST_F(SqliteFile, RefusesASchemaNewerThanTheProgram) {
   EXPECT_NE(opened.error().message.find("newer"), std::string::npos);
 }
 
+TEST_F(SqliteFile, LiftsAnOlderDatabaseWithItsPictures) {
+  const auto oldest = migration_files().front();
+  const std::string old =
+      "PRAGMA application_id = 0x78726179; PRAGMA user_version = 1;" + std::string(oldest.text()) +
+      R"(INSERT INTO finding VALUES ('0190b6a0-0000-7000-8000-000000000000', '2026-01-01T00:00:00.000Z',
+         'old.png', 'pneumonia', 5, 95, NULL, NULL, 'chest 1.0',
+         '{"verdict":"pneumonia","normal":5,"pneumonia":95,"bacterial":-1,"viral":-1,"model":"chest 1.0",
+           "picture":{"width":64,"height":64},"timing":{"decode":1,"preprocess":1,"infer":1,"total":3},
+           "heat":{"width":0,"height":0,"values":[]}}');
+         INSERT INTO picture VALUES ('0190b6a0-0000-7000-8000-000000000000', x'010203');)";
+  run(old.c_str());
+  const auto store = open();
+  ASSERT_TRUE(store) << store.error().message;
+  const auto kept = (*store)->get("0190b6a0-0000-7000-8000-000000000000");
+  ASSERT_TRUE(kept) << kept.error().message;
+  EXPECT_EQ(kept->finding.verdict, Verdict::kPneumonia);
+  EXPECT_TRUE(kept->finding.reasons.empty());
+  EXPECT_EQ((*store)->picture(kept->id).value().size(), 3U);
+  EXPECT_TRUE((*store)->put({.verdict = Verdict::kRejected, .model = "m", .width = 9, .height = 9}, "f", {}));
+  // Pictures still go with their findings.
+  ASSERT_TRUE((*store)->remove(kept->id));
+  EXPECT_FALSE((*store)->picture(kept->id));
+}
+
 TEST_F(SqliteFile, TellsDamagedPagesAsStorageErrors) {
   {
     const auto store = open().value();
@@ -173,4 +202,5 @@ TEST(FindingCodec, RefusesNumbersOutOfRange) {
 }
 
 }  // namespace
-}  // namespace xray::test
+}  // namespace test
+}  // namespace xray

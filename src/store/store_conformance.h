@@ -23,6 +23,7 @@ inline Finding sample_finding(int seed = 0) {
   finding.verdict = seed % 2 == 0 ? Verdict::kPneumonia : Verdict::kNormal;
   finding.pneumonia = 97.123456789012 - seed;
   finding.normal = 100 - finding.pneumonia;
+  finding.reasons = {Reason::kInverted};
   finding.bacterial = 61.5;
   finding.viral = 38.5;
   finding.heat = {3, 2, {0.0F, 0.25F, 0.5F, 0.75F, 1.0F, 0.125F}};
@@ -52,6 +53,18 @@ class StoreConformance : public testing::TestWithParam<StoreMaker> {
   std::unique_ptr<Store> store_ = GetParam().make();
 };
 
+TEST_P(StoreConformance, KeepsWhatWasRejectedOrLeftUndecided) {
+  for (const Verdict verdict : {Verdict::kRejected, Verdict::kUncertain}) {
+    Finding finding{.verdict = verdict, .model = "chest 1.0", .width = 640, .height = 480};
+    finding.reasons = {verdict == Verdict::kRejected ? Reason::kNoLungs : Reason::kNearThreshold};
+    const auto put = store_->put(finding, "f.png", {});
+    ASSERT_TRUE(put) << put.error().message;
+    const StoredFinding got = store_->get(put->id).value();
+    EXPECT_EQ(got.finding.verdict, verdict);
+    EXPECT_EQ(got.finding.reasons, finding.reasons);
+  }
+}
+
 TEST_P(StoreConformance, GivesBackWhatWasPut) {
   const Finding finding = sample_finding();
   const StoredFinding put = store_->put(finding, "Röntgen 1.jpeg", sample_picture(1000)).value();
@@ -62,6 +75,7 @@ TEST_P(StoreConformance, GivesBackWhatWasPut) {
   EXPECT_EQ(got.created_at, put.created_at);
   EXPECT_EQ(got.file_name, "Röntgen 1.jpeg");
   EXPECT_EQ(got.finding.verdict, finding.verdict);
+  EXPECT_EQ(got.finding.reasons, finding.reasons);
   EXPECT_DOUBLE_EQ(got.finding.pneumonia, finding.pneumonia);
   EXPECT_DOUBLE_EQ(got.finding.normal, finding.normal);
   EXPECT_DOUBLE_EQ(got.finding.bacterial, finding.bacterial);

@@ -237,4 +237,32 @@ double choose_threshold(const std::vector<ScoredCase>& cases, const OperatingPoi
   return std::clamp(best, 0.01, 0.99);
 }
 
+Undecided choose_undecided(const std::vector<ScoredCase>& cases, double threshold, double right,
+                           double most) {
+  const auto log_odds = [](double p) { return std::log(p / (1 - p)); };
+  const double centre = log_odds(threshold);
+  std::vector<std::pair<double, bool>> by_distance;  // and whether it is right
+  double correct = 0;
+  for (const ScoredCase& c : cases) {
+    const bool is_right = (c.probability >= threshold) == c.positive;
+    by_distance.emplace_back(std::abs(log_odds(std::clamp(c.probability, 1e-9, 1 - 1e-9)) - centre),
+                             is_right);
+    correct += is_right ? 1 : 0;
+  }
+  std::ranges::sort(by_distance);
+  const auto all = static_cast<double>(cases.size());
+  double reach = 0;
+  std::size_t undecided = 0;
+  while (undecided < by_distance.size() && static_cast<double>(undecided + 1) <= most * all &&
+         correct < right * (all - static_cast<double>(undecided))) {
+    correct -= by_distance[undecided].second ? 1 : 0;
+    reach = by_distance[undecided++].first;
+  }
+  if (undecided == 0) return {threshold, threshold};
+  // Just beyond the last one taken in.
+  reach += 1e-6;
+  const auto probability = [](double x) { return 1 / (1 + std::exp(-x)); };
+  return {probability(centre - reach), probability(centre + reach)};
+}
+
 }  // namespace xray

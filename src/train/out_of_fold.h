@@ -8,6 +8,7 @@
 #include "dataset/dataset.h"
 #include "metrics/calibration.h"
 #include "metrics/metrics.h"
+#include "model/card.h"
 
 namespace xray {
 
@@ -63,6 +64,11 @@ struct OperatingPoint {
 Result<OperatingPoint> operating_point_from(const std::string& text);
 /// One sentence for the model card.
 std::string describe(const OperatingPoint& point);
+
+/// Where no verdict is to be given: the narrowest band around `threshold`, even in log-odds,
+/// outside which the share `right` of the calibrated cases is right; or the widest that
+/// leaves no more than the share `most` undecided.
+Undecided choose_undecided(const std::vector<ScoredCase>& cases, double threshold, double right, double most);
 
 /// Midway between the two neighbouring scores where the rule is met, within 0.01..0.99.
 /// 0.5 where one of the classes is absent.

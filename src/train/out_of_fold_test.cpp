@@ -133,6 +133,23 @@ TEST(OperatingPoint, IsOneHalfWhereOneClassIsAbsent) {
   EXPECT_EQ(choose_threshold({}, {OperatingRule::kMostAccurate}), 0.5);
 }
 
+TEST(Undecided, IsTheNarrowestBandOutsideWhichEnoughIsRight) {
+  // Wrong: 0.45 and 0.55 near the threshold, 0.05 far from it.
+  std::vector<ScoredCase> cases{{true, 0.45}, {false, 0.55}, {true, 0.05}};
+  for (int i = 0; i < 50; ++i) cases.push_back({i % 2 == 0, i % 2 == 0 ? 0.9 : 0.1});
+  const Undecided band = choose_undecided(cases, 0.5, 0.98, 0.2);
+  EXPECT_LE(band.low, 0.45);
+  EXPECT_GT(band.low, 0.4);
+  EXPECT_GT(band.high, 0.55);
+  EXPECT_LT(band.high, 0.6);
+  // No band where all is well, and none wider than allowed.
+  const Undecided none = choose_undecided(cases, 0.5, 0.9, 0.2);
+  EXPECT_EQ(none.low, none.high);
+  const Undecided narrow = choose_undecided(cases, 0.5, 1, 0.02);
+  EXPECT_GT(narrow.high, narrow.low);
+  EXPECT_LT(narrow.high, 0.56);
+}
+
 TEST(OperatingPoint, IsReadFromText) {
   EXPECT_EQ(operating_point_from("accuracy")->rule, OperatingRule::kMostAccurate);
   EXPECT_EQ(operating_point_from("sensitivity:0.98")->sensitivity, 0.98);

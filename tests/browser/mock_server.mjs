@@ -81,6 +81,7 @@ export function startMock(kept = new Map(), port = 0) {
       file: file.name,
       verdict: ill ? "pneumonia" : "normal",
       percent: { normal: 100 - share, pneumonia: share },
+      reasons: [],
       subtype: { bacterial: 72.2, viral: 27.8 },
       model: `${model.name} ${model.version}`,
       milliseconds: 38.2,

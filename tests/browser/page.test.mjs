@@ -14,7 +14,7 @@ import { basename, join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { startMock } from "./mock_server.mjs";
-import { phantom } from "./pictures.mjs";
+import { encodePng, phantom } from "./pictures.mjs";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const require = createRequire(join(root, "web/package.json"));
@@ -218,6 +218,20 @@ pageTest("Dropped films are read in the order dropped", {}, async (page) => {
   await session.getByText("3 of 3 read").waitFor();
 });
 
+pageTest("A picture that cannot be judged is refused with its reason and without percentages", {}, async (page) => {
+  const flat = encodePng(300, 200, 1, Buffer.alloc(300 * 200, 90));
+  await choose(page, [{ name: "flat.png", mimeType: "image/png", buffer: flat }]);
+  await verdict(page).waitFor();
+  assert.equal(await verdict(page).innerText(), "Not judged");
+  await page.locator(".reasons").getByText("one flat gray").waitFor();
+  assert.equal(await page.locator(".share").count(), 0);
+  assert.doesNotMatch(await page.locator(".finding .answer").innerText(), /\d\s*%/);
+  assert.doesNotMatch(await page.locator(".row[data-state=read]").first().innerText(), /%/);
+  assert.match(await page.title(), /Not judged.*flat\.png/);
+  await shot(page, "rejected");
+  await assertAccessible(page, "a rejected picture");
+});
+
 pageTest("A film shows the answer, both percentages and the time it took", {}, async (page) => {
   await read(page, pictures.slice(0, 1));
   const id = /#\/findings\/(.+)$/.exec(page.url())?.[1];
@@ -233,7 +247,7 @@ pageTest("A film shows the answer, both percentages and the time it took", {}, a
   assert.match(await page.locator(".facts").innerText(), new RegExp(finding.model));
   assert.match(await page.title(), new RegExp(`${word}.*${basename(pictures[0])}`));
   const heard = await spoken(page);
-  assert.match(heard.replaceAll("\u00a0", " "), new RegExp(`${basename(pictures[0])}: ${finding.verdict}, .*\\d+ %`));
+  assert.match(heard.replaceAll("\u00a0", " "), new RegExp(`${basename(pictures[0])}: ${word}, .*\\d+ %`));
   const [width, height] = await page
     .locator(".film-picture")
     .evaluate((image) => [image.naturalWidth, image.naturalHeight]);

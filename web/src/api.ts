@@ -1,12 +1,20 @@
-export type Verdict = "normal" | "pneumonia";
+export type Answer = "normal" | "pneumonia";
+export type Verdict = Answer | "uncertain" | "rejected";
 
-/** What the server says of one picture; percentages are 0..100. */
+/** Why a verdict is uncertain or a picture rejected, or what was done to read it. */
+export interface Reason {
+  code: string;
+  text: string;
+}
+
+/** What the server says of one picture; percentages are 0..100, and missing where rejected. */
 export interface Finding {
   id: string;
   created_at: string;
   file: string;
   verdict: Verdict;
-  percent: Record<Verdict, number>;
+  percent?: Record<Answer, number>;
+  reasons: Reason[];
   subtype?: { bacterial: number; viral: number };
   model: string;
   milliseconds: number;

@@ -87,10 +87,7 @@ export function removeDialog(entry: Entry, remove: () => Promise<void>): HTMLDia
         fileName(entry.name),
         state.at === "read"
           ? el("span", {
-              text: words.what(
-                text.verdict[state.finding.verdict],
-                text.percent(state.finding.percent[state.finding.verdict]),
-              ),
+              text: text.summary(state.finding),
             })
           : null,
       ),

@@ -1,4 +1,4 @@
-import { getModel, heatmapUrl, imageUrl, type Finding, type Verdict } from "./api";
+import { getModel, heatmapUrl, imageUrl, type Answer, type Finding } from "./api";
 import { button, el, fileName, icon } from "./dom";
 import { Film } from "./film";
 import { routeOf, type Entry, type Findings } from "./findings";
@@ -22,13 +22,14 @@ async function thresholdOf(finding: Finding): Promise<number | null> {
   return threshold === 0.5 ? null : threshold * 100;
 }
 
-function answer(finding: Finding, threshold: number | null): HTMLElement {
-  const part = (verdict: Verdict) =>
+/** Both percentages as numbers and as a bar, with what else is said of them. */
+function shares(finding: Finding, percent: Record<Answer, number>, threshold: number | null): HTMLElement {
+  const part = (given: Answer) =>
     el(
       "div",
       { class: "share" },
-      el("dt", { text: text.verdict[verdict] }),
-      el("dd", { text: text.percent(finding.percent[verdict]) }),
+      el("dt", { text: text.verdict[given] }),
+      el("dd", { text: text.percent(percent[given]) }),
     );
   const track = el(
     "div",
@@ -36,7 +37,7 @@ function answer(finding: Finding, threshold: number | null): HTMLElement {
     el("span", { class: "bar-pneumonia" }),
     el("span", { class: "bar-normal" }),
   );
-  track.style.setProperty("--share", `${finding.percent.pneumonia}%`);
+  track.style.setProperty("--share", `${percent.pneumonia}%`);
   if (threshold !== null) {
     const mark = el("span", { class: "bar-mark" });
     mark.style.setProperty("--at", `${threshold}%`);
@@ -52,6 +53,19 @@ function answer(finding: Finding, threshold: number | null): HTMLElement {
       ? el("p", { class: "subtype", text: text.finding.subtype(subtype.bacterial, subtype.viral) })
       : null,
   );
+}
+
+/** First the answer, then the reasons. */
+function answer(finding: Finding, threshold: number | null): HTMLElement[] {
+  const parts = finding.percent ? [shares(finding, finding.percent, threshold)] : [];
+  // Findings kept by an earlier server have none.
+  const reasons = finding.reasons ?? [];
+  if (reasons.length > 0) {
+    parts.push(
+      el("ul", { class: "reasons" }, ...reasons.map((reason) => el("li", { text: text.reason(reason) }))),
+    );
+  }
+  return parts;
 }
 
 function fact(term: string, value: string, title?: string): HTMLElement {
@@ -188,7 +202,7 @@ export class FindingView {
     this.element.dataset["verdict"] = verdict;
     this.heading.replaceChildren(icon(verdict), text.verdict[verdict]);
     const fill = (threshold: number | null) => {
-      this.#answer.replaceChildren(answer(finding, threshold));
+      this.#answer.replaceChildren(...answer(finding, threshold));
       this.#facts.replaceChildren(facts(finding, roundTrip, threshold));
     };
     fill(null);
@@ -205,7 +219,7 @@ export class FindingView {
         if (!shown) this.film.stage.append(el("p", { class: "film-failed", text: text.film.failed }));
         this.close();
       });
-    this.film.setHeatMap(heatmapUrl(id, heatPixels));
+    this.film.setHeatMap(verdict === "rejected" ? null : heatmapUrl(id, heatPixels));
     if (large) this.film.onEnlarge = () => void this.film.setPicture(imageUrl(id), width, height);
   }
 

@@ -35,6 +35,7 @@ class Row {
     if (state.at === "read") {
       const { finding } = state;
       this.element.dataset["verdict"] = finding.verdict;
+      const sure = text.certainty(finding);
       thumbnail.append(
         el("img", {
           attr: { src: imageUrl(finding.id, thumbnailPixels), alt: "", loading: "lazy", decoding: "async" },
@@ -47,7 +48,7 @@ class Row {
           { class: "row-verdict" },
           icon(finding.verdict),
           el("span", { text: text.verdict[finding.verdict] }),
-          el("span", { class: "row-percent", text: text.percent(finding.percent[finding.verdict]) }),
+          sure === null ? null : el("span", { class: "row-percent", text: text.percent(sure) }),
         ),
         fileName(entry.name),
         el("time", {

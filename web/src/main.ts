@@ -70,8 +70,7 @@ function show(entry: Entry): void {
   settle(entry);
   if (!sideBySide.matches) shown.heading.focus({ preventScroll: true });
   if (entry.state.at === "read") {
-    const { verdict, percent } = entry.state.finding;
-    announce(text.announce.showing(entry.name, verdict, percent[verdict]));
+    announce(text.announce.showing(entry.name, entry.state.finding));
   }
 }
 
@@ -136,8 +135,7 @@ function remove(entry: Entry): void {
 
 findings.listen((entry) => {
   if (entry && entry.state.at === "read") {
-    const { verdict, percent } = entry.state.finding;
-    announce(text.announce.read(entry.name, verdict, percent[verdict]));
+    announce(text.announce.read(entry.name, entry.state.finding));
   } else if (entry && entry.state.at === "failed") {
     const { code, detail } = entry.state.problem;
     announce(text.announce.failed(entry.name, text.upload.reason(code, detail)));

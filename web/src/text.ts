@@ -1,4 +1,4 @@
-import type { Verdict } from "./api";
+import type { Finding, Reason, Verdict } from "./api";
 
 // Every word the page shows. Another language is another object of this shape.
 
@@ -18,7 +18,35 @@ function percent(certainty: number): string {
 /** A plain share, 0..100, such as a slider's. */
 const share = (value: number): string => `${Math.round(value)}${nbsp}%`;
 
-const verdict: Record<Verdict, string> = { normal: "Normal", pneumonia: "Pneumonia" };
+const verdict: Record<Verdict, string> = {
+  normal: "Normal",
+  pneumonia: "Pneumonia",
+  uncertain: "Uncertain",
+  rejected: "Not judged",
+};
+
+/** How sure a finding is of its answer, in per cent; null where it gives none. */
+const certainty = ({ verdict: given, percent: shares }: Finding): number | null =>
+  shares && (given === "normal" || given === "pneumonia") ? shares[given] : null;
+
+/** The verdict in one line: "Pneumonia, 93 %", "Uncertain". */
+function summary(finding: Finding): string {
+  const sure = certainty(finding);
+  return sure === null ? verdict[finding.verdict] : `${verdict[finding.verdict]}, ${percent(sure)}`;
+}
+
+/** Plain words for the codes of a finding's reasons. */
+const findingReasons: Record<string, string> = {
+  too_small: "The picture is too small to be judged.",
+  flat: "The picture is one flat gray: there is nothing on it to judge.",
+  no_lungs: "No lungs can be made out on this picture.",
+  not_frontal: "This does not look like an upright frontal chest X-ray.",
+  turned_left: "This film lies on its left side. Turn it upright and add it again.",
+  turned_right: "This film lies on its right side. Turn it upright and add it again.",
+  upside_down: "This film is upside down. Turn it upright and add it again.",
+  inverted: "Black and white were exchanged on this film; it was read the right way round.",
+  near_threshold: "The evidence lies too close to the threshold to call. Look at this film yourself.",
+};
 
 /** Plain words for the codes the server puts into its problem documents. */
 const reasons: Record<string, string> = {
@@ -26,7 +54,7 @@ const reasons: Record<string, string> = {
   unsupported: "This kind of picture is not read. Save it as an ordinary JPEG or PNG and try again.",
   too_large: "This picture is too large to be read here.",
   damaged: "This picture is incomplete or damaged. Export it again and retry.",
-  unusable: "This picture opens, but there is nothing on it that could be judged.",
+  unusable: "This picture opens, but there is nothing on it that could be shown.",
   busy: "The server is busy with other X-rays. Try again in a moment.",
   timeout: "The server took too long to answer. Try again.",
   storage: "The server could not keep the finding. Tell whoever runs it.",
@@ -43,6 +71,9 @@ export const text = {
   percent,
   share,
   verdict,
+  certainty,
+  summary,
+  reason: ({ code, text: said }: Reason) => findingReasons[code] ?? `${said}.`,
   title: (what: string) => `${what} – xray`,
 
   add: "Add X-rays",
@@ -141,19 +172,16 @@ export const text = {
   remove: {
     title: "Delete this finding?",
     body: "The picture and its finding are removed from this server. This cannot be undone.",
-    what: (verdictName: string, share: string) => `${verdictName}, ${share}`,
     cancel: "Keep it",
     confirm: "Delete",
     failed: "It could not be deleted.",
   },
 
   announce: {
-    read: (name: string, verdictName: Verdict, certainty: number) =>
-      `${name}: ${verdictName}, ${percent(certainty)}`,
+    read: (name: string, finding: Finding) => `${name}: ${summary(finding)}`,
     failed: (name: string, reason: string) => `${name}: could not be read. ${reason}`,
     added: (count: number) => (count === 1 ? "1 picture added" : `${count} pictures added`),
-    showing: (name: string, verdictName: Verdict, certainty: number) =>
-      `Showing ${name}: ${verdictName}, ${percent(certainty)}`,
+    showing: (name: string, finding: Finding) => `Showing ${name}: ${summary(finding)}`,
     removed: (name: string) => `${name}: deleted`,
     heatOn: "Heat map shown",
     heatOff: "Heat map hidden",
@@ -170,7 +198,7 @@ export const text = {
     isNot: [
       "It is not a medical device, and no diagnosis or treatment may rest on it alone.",
       "It knows no other disease: \u201cnormal\u201d means no sign of pneumonia, not a healthy chest.",
-      "Lateral views, adults, CT slices or photographs of films are outside of what it has learned.",
+      "Lateral views, adults, CT slices or photographs of films are outside of what it has learned. Most pictures that are no upright frontal film it refuses, but not all.",
       "Whether pneumonia is bacterial or viral cannot be told from a radiograph alone; the page only passes on a hint.",
     ],
     privacy: "Pictures go to the server this page came from, and nowhere else. They stay there until deleted.",
