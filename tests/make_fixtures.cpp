@@ -47,6 +47,14 @@ void make_fixtures(const fs::path& folder) {
   write(folder / "pneumonia16.png", png({.bits = 16, .seed = 3, .opacity = 1}));
   write(folder / "no_extension", png(clear));
 
+  const Image upright = make_chest();
+  // Near enough to a film for the shipped model; the first is examples/phantom.png.
+  write(folder / "chest.png", must(encode_png(upright)));
+  write(folder / "chest_white.png", must(encode_png(make_chest(2, 1))));
+  Image::Pixels8 upside_down(upright.pixels8().rbegin(), upright.pixels8().rend());
+  write(folder / "chest_upside_down.png",
+        must(encode_png(Image(upright.width(), upright.height(), std::move(upside_down)))));
+
   const Bytes whole = jpeg(opaque);
   write(folder / "truncated.jpeg", std::span(whole).first(whole.size() / 2));
   write(folder / "letter.jpeg", "Dear colleague, the film is attached.\n");

@@ -8,6 +8,7 @@
 
 #include "common/file.h"
 #include "common/parallel.h"
+#include "common/random.h"
 #include "diagnose/diagnoser.h"
 #include "support/phantom.h"
 #include "support/shared_data.h"
@@ -45,20 +46,36 @@ bool shows_pneumonia(const fs::path& file) {
 
 TEST(ShippedModel, SaysWhatItWasTrainedOnHowGoodItIsAndWhatItIsNotFor) {
   const auto card = to_json(shipped().card());
-  for (const char* field : {"/data/name", "/data/licence", "/data/split", "/training/architecture",
-                            "/quality/validation/auc/value", "/quality/validation/sensitivity/low",
-                            "/quality/test/accuracy/value", "/threshold_rule", "/calibration_data",
-                            "/intended_use", "/limits", "/not_for", "/licence"}) {
+  for (const char* field :
+       {"/data/name", "/data/licence", "/data/split", "/training/architecture",
+        "/quality/cross_validation/auc/value", "/quality/cross_validation/sensitivity/low",
+        "/quality/cross_validation/ece/value", "/threshold_rule", "/calibration_data", "/intended_use",
+        "/limits", "/not_for", "/licence"}) {
     EXPECT_TRUE(card.contains(nlohmann::ordered_json::json_pointer(field))) << field;
   }
 }
 
 TEST(ShippedModel, TellsBacterialFromViralAndGivesAHeatMap) {
-  const auto finding = shipped().diagnose(test::make_phantom({.opacity = 0.8}));
+  const auto finding = shipped().diagnose(test::make_chest(2, 0.8));
   ASSERT_TRUE(finding) << finding.error().message;
+  ASSERT_FALSE(finding->is_rejected()) << describe_reasons(*finding);
   EXPECT_TRUE(finding->has_subtype());
   EXPECT_FALSE(finding->heat.empty());
   EXPECT_NEAR(finding->normal + finding->pneumonia, 100, 1e-6);
+}
+
+TEST(ShippedModel, RefusesWhatIsNoUprightFrontalFilm) {
+  const Image chest = test::make_chest();
+  const auto reasons = [](Image picture) { return shipped().diagnose(picture).value().reasons; };
+  EXPECT_TRUE(reasons(chest).empty());
+  Image::Pixels8 pixels(chest.pixels8().rbegin(), chest.pixels8().rend());
+  EXPECT_EQ(reasons({chest.width(), chest.height(), pixels}), std::vector{Reason::kUpsideDown});
+  pixels.assign(chest.pixels8().begin(), chest.pixels8().end());
+  for (std::uint8_t& pixel : pixels) pixel = static_cast<std::uint8_t>(255 - pixel);
+  EXPECT_EQ(reasons({chest.width(), chest.height(), pixels}), std::vector{Reason::kInverted});
+  Random random(1);
+  for (std::uint8_t& pixel : pixels) pixel = static_cast<std::uint8_t>(random.below(256));
+  EXPECT_TRUE(shipped().diagnose(Image(chest.width(), chest.height(), pixels)).value().is_rejected());
 }
 
 TEST(ShippedModel, HoldsTheFasterNetworkBesideTheExactOne) {
@@ -97,12 +114,12 @@ void expect_scores_hold(const Diagnoser& diagnoser, double tolerance) {
 }
 
 TEST(ShippedModel, ScoresDoNotDependOnDecodingAtReducedScale) {
-  expect_scores_hold(*open_shipped(Precision::kFp32), 0.01);
+  expect_scores_hold(*open_shipped(Precision::kFp32), 0.015);
 }
 
 // The steps of 8 bit make more of a small difference.
 TEST(ShippedModel, ScoresInEightBitHardlyDependOnIt) {
-  expect_scores_hold(*open_shipped(Precision::kInt8), 0.03);
+  expect_scores_hold(*open_shipped(Precision::kInt8), 0.06);
 }
 
 }  // namespace

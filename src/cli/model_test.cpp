@@ -106,9 +106,9 @@ TEST_F(ModelQuantizeTest, WritesAPackageWithBothNetworksAndTellsWhatEightBitCost
   ASSERT_TRUE(written->card.network.int8);
   const auto& about = written->card.about["int8"];
   EXPECT_EQ(about["calibration"]["side"], "train");
-  EXPECT_EQ(about["validation"]["pictures"], 4);
-  EXPECT_EQ(about["validation"]["auc"]["int8"], about["validation"]["auc"]["fp32"]);
-  EXPECT_LT(about["validation"]["largest_change"].get<double>(), 0.05);
+  EXPECT_EQ(about["comparison"]["pictures"], 4);
+  EXPECT_EQ(about["comparison"]["auc"]["int8"], about["comparison"]["auc"]["fp32"]);
+  EXPECT_LT(about["comparison"]["largest_change"].get<double>(), 0.05);
   EXPECT_EQ(written->card.about["intended_use"], "tests");
 }
 

@@ -275,7 +275,10 @@ int evaluate_robustness(const std::vector<Sample>& samples, const RobustnessOpti
   if (!options.predictions.empty())
     if (const auto written = write_file(options.predictions, to_csv(chosen, answers, threshold)); !written)
       return fail(options.predictions + ": " + written.error().message);
-  return report.unreadable.empty() ? kExitOk : kExitSomeFailed;
+  // A film that is rejected as it is was read.
+  const bool all_read = std::ranges::all_of(
+      report.unreadable, [](const auto& unread) { return unread.second.code == ErrorCode::kUnusable; });
+  return all_read ? kExitOk : kExitSomeFailed;
 }
 
 }  // namespace xray

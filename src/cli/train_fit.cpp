@@ -169,6 +169,11 @@ int fit(const FitArguments& arguments) {
   if (arguments.distil > 0 && arguments.out_of_fold.empty())
     return train_exit({ErrorCode::kInvalidArgument, "--distil needs the scores of --out-of-fold"});
   const ClassifierArguments& classifier = *arguments.classifier;
+  // Teachers' doubts say nothing of the dress, so the network would have to unlearn what it is handed.
+  if (arguments.distil > 0 && !classifier.confounder.empty() && classifier.confounder_share > 0)
+    return train_exit(
+        {ErrorCode::kInvalidArgument,
+         "--distil and --confounder do not go together: soft targets lack what the confounder tells"});
   Result<TrainingData> read = read_training_data(classifier, stop);
   if (!read) return train_exit(read.error());
   TrainingData& data = *read;
