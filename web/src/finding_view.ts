@@ -206,9 +206,11 @@ export class FindingView {
       this.#facts.replaceChildren(facts(finding, roundTrip, threshold));
     };
     fill(null);
-    thresholdOf(finding)
-      .then((threshold) => threshold !== null && fill(threshold))
-      .catch(() => undefined);
+    if (finding.percent) {
+      thresholdOf(finding)
+        .then((threshold) => threshold !== null && fill(threshold))
+        .catch(() => undefined);
+    }
 
     const { id } = finding;
     const { width, height } = finding.picture;
