@@ -96,6 +96,11 @@ std::vector<FoldScore> score_films(Classifier& network, const TrainingData& data
 
 namespace {
 
+void one_hot(TrainingPicture& picture, int classes) {
+  picture.soft.assign(static_cast<std::size_t>(classes), 0);
+  picture.soft[static_cast<std::size_t>(picture.target)] = 1;
+}
+
 /// Reads the films of --extra. Pneumonia of unknown kind is taught as either kind, so
 /// from then on every film's target is a set of probabilities.
 Result<Done> read_extra(const std::string& folder, TrainingData& data, const LungUse& lungs, int threads,
@@ -109,17 +114,12 @@ Result<Done> read_extra(const std::string& folder, TrainingData& data, const Lun
   if (!films) return films.error();
   progress.clear();
   for (const std::string& reason : films->unreadable) std::cerr << "left out: " << reason << '\n';
-  const auto classes = static_cast<std::size_t>(data.classes);
-  const auto one_hot = [&](TrainingPicture& picture) {
-    picture.soft.assign(classes, 0);
-    picture.soft[static_cast<std::size_t>(picture.target)] = 1;
-  };
-  for (TrainingPicture& picture : data.films.pictures) one_hot(picture);
+  for (TrainingPicture& picture : data.films.pictures) one_hot(picture, data.classes);
   for (std::size_t i = 0; i < films->pictures.size(); ++i) {
     TrainingPicture picture = std::move(films->pictures[i]);
     const int known = class_of(dataset->samples[films->sample_index[i]], data.classes);
     if (known >= 0) picture.target = known;
-    one_hot(picture);
+    one_hot(picture, data.classes);
     if (known < 0) picture.soft = {0, 0.5F, 0.5F};
     data.extra.push_back(std::move(picture));
   }
@@ -178,7 +178,7 @@ Result<TrainingData> read_training_data(const ClassifierArguments& arguments, co
   const AugmentOptions& augment = arguments.train.augment;
   const LungUse lungs{.finder = finder.get(),
                       .hide = arguments.hide_lungs,
-                      .masks = augment.surroundings > 0 || augment.opacity > 0};
+                      .masks = augment.surroundings > 0 || augment.opacity > 0 || augment.consolidation > 0};
   Progress progress("reading", samples.size());
   Result<PictureSet> films = load_pictures(
       samples, data.classes, Preprocessor(data.input), lungs, arguments.train.threads,
@@ -187,6 +187,9 @@ Result<TrainingData> read_training_data(const ClassifierArguments& arguments, co
   data.films = std::move(*films);
   progress.clear();
   for (const std::string& reason : data.films.unreadable) std::cerr << "left out: " << reason << '\n';
+  // Soft targets throughout, which a film that is consolidated needs.
+  if (augment.consolidation > 0)
+    for (TrainingPicture& picture : data.films.pictures) one_hot(picture, data.classes);
   if (!arguments.extra.empty()) {
     if (const auto added = read_extra(arguments.extra, data, lungs, arguments.train.threads, stop); !added)
       return added.error();

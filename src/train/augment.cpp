@@ -109,6 +109,53 @@ void draw_opacities(Plane& plane, const Plane& mask, Random& random) {
   }
 }
 
+/// One to three patches of consolidation, each around a place in the lungs: white as the soft
+/// tissue beside them, denser in the middle, uneven, with a rim that runs out.
+void draw_consolidation(Plane& plane, const Plane& mask, Random& random) {
+  const int patches = 1 + static_cast<int>(random.below(3));
+  constexpr int kGrain = 9;
+  for (int patch = 0; patch < patches; ++patch) {
+    int x0 = 0;
+    int y0 = 0;
+    // A place in the lungs; where there is hardly any, wherever the last try fell.
+    for (int tries = 0; tries < 100; ++tries) {
+      x0 = static_cast<int>(random.below(static_cast<std::uint64_t>(plane.width)));
+      y0 = static_cast<int>(random.below(static_cast<std::uint64_t>(plane.height)));
+      if (at(mask, x0, y0) > 127) break;
+    }
+    const double radius_x = random.uniform(0.07, 0.2) * plane.width;
+    const double radius_y = random.uniform(0.07, 0.26) * plane.height;
+    const double white = random.uniform(150, 235);
+    const double density = random.uniform(0.45, 0.95);
+    const double softness = random.uniform(0.4, 1.0);
+    std::array<double, static_cast<std::size_t>(kGrain) * kGrain> grain{};
+    for (double& value : grain) value = random.uniform(0.55, 1.15);
+    const auto grain_at = [&](double x, double y) {
+      const int column = std::min(static_cast<int>(x * (kGrain - 1)), kGrain - 2);
+      const int row = std::min(static_cast<int>(y * (kGrain - 1)), kGrain - 2);
+      const auto corner = [&](int dx, int dy) {
+        return grain[static_cast<std::size_t>((row + dy) * kGrain + column + dx)];
+      };
+      const double right = x * (kGrain - 1) - column;
+      return std::lerp(std::lerp(corner(0, 0), corner(1, 0), right),
+                       std::lerp(corner(0, 1), corner(1, 1), right), y * (kGrain - 1) - row);
+    };
+    for (int y = 0; y < plane.height; ++y) {
+      for (int x = 0; x < plane.width; ++x) {
+        const double dx = (x - x0) / radius_x;
+        const double dy = (y - y0) / radius_y;
+        const double distance = std::hypot(dx, dy);
+        if (distance >= 1) continue;
+        const double share = std::min(1.0, std::min(1.0, (1 - distance) / softness) * density *
+                                               grain_at((dx + 1) / 2, (dy + 1) / 2)) *
+                             static_cast<double>(at(mask, x, y)) / 255;
+        float& value = at(plane, x, y);
+        value += static_cast<float>(share * std::max(0.0, white - static_cast<double>(value)));
+      }
+    }
+  }
+}
+
 /// Exposure and window: gamma, a monotone curve through three random points, clipping.
 void tone(Plane& plane, const AugmentOptions& options, Random& random) {
   constexpr std::size_t kLevels = 256;
@@ -309,6 +356,10 @@ Augmented augment(const TrainingPicture& picture, int width, int height, const A
   if (!picture.mask.empty()) {
     out.mask = sample(picture, picture.mask, warp, width, height, {});
     if (chance(random, options.opacity)) draw_opacities(plane, out.mask, random);
+    if (picture.target == 0 && chance(random, options.consolidation)) {
+      draw_consolidation(plane, out.mask, random);
+      out.consolidated = true;
+    }
   }
   tone(plane, options, random);
   if (!picture.mask.empty() && chance(random, options.surroundings))

@@ -28,9 +28,12 @@ struct AugmentOptions {
   double markers = 0.4;        ///< chance of letters and digits burned in near the rim
   double hide_corners = 0.3;   ///< chance that corners or edge strips are painted over
   double border = 0.15;        ///< chance of a frame or collimation
-  double surroundings = 0;     ///< chance that all but the lungs is painted over; needs a mask
-  double erase = 0.4;          ///< chance of one to three rectangles lost (Zhong 2020)
-  double opacity = 0;          ///< chance of white clouds laid into the lungs; needs a mask
+  /// Chance that a normal film (class 0) gets consolidated patches laid into its lungs and is
+  /// taught as pneumonia: the same dress, another answer. Needs a mask.
+  double consolidation = 0;
+  double surroundings = 0;  ///< chance that all but the lungs is painted over; needs a mask
+  double erase = 0.4;       ///< chance of one to three rectangles lost (Zhong 2020)
+  double opacity = 0;       ///< chance of white clouds laid into the lungs; needs a mask
 };
 
 /// All of it off: for overfitting on purpose and for tests.
@@ -40,6 +43,7 @@ AugmentOptions no_augmentation();
 struct Augmented {
   Plane picture;
   Plane mask;
+  bool consolidated = false;  ///< no longer of class 0: see AugmentOptions::consolidation
 };
 
 /// Another picture of the same lungs: what `picture.frame` covers, more or less, as

@@ -152,6 +152,32 @@ TEST(Augment, LeavesTheLungsAloneOnAnEvenGround) {
   for (int x = 0; x < 96; ++x) EXPECT_NEAR(shown.values[static_cast<std::size_t>(x)], shown.values[0], 0.01);
 }
 
+TEST(Augment, ConsolidatesNormalFilmsInTheirLungsAlone) {
+  const test::PhantomOptions chest{.width = 96, .height = 96};
+  TrainingPicture picture = whole_picture(test::make_phantom(chest));
+  const Image lungs = test::make_phantom_lungs(chest);
+  picture.mask.assign(lungs.pixels8().begin(), lungs.pixels8().end());
+  AugmentOptions options = no_augmentation();
+  options.consolidation = 1;
+  for (std::uint64_t seed = 0; seed < 10; ++seed) {
+    Random random(seed);
+    const Augmented ill = augment(picture, 96, 96, options, random);
+    EXPECT_TRUE(ill.consolidated);
+    double brighter = 0;
+    for (std::size_t i = 0; i < picture.pixels.size(); ++i) {
+      const double change = static_cast<double>(ill.picture.values[i]) - picture.pixels[i];
+      if (picture.mask[i] == 0) {
+        ASSERT_NEAR(change, 0, 0.01);
+      }
+      brighter += change;
+    }
+    EXPECT_GT(brighter / static_cast<double>(std::ranges::count(picture.mask, 255)), 1) << seed;
+  }
+  picture.target = 1;
+  Random random(1);
+  EXPECT_FALSE(augment(picture, 96, 96, options, random).consolidated) << "it is ill already";
+}
+
 TEST(Augment, LaysOpacitiesIntoTheLungsAlone) {
   const test::PhantomOptions chest{.width = 96, .height = 96};
   TrainingPicture picture = whole_picture(test::make_phantom(chest));

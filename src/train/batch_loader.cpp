@@ -89,8 +89,15 @@ Batch BatchLoader::make(std::int64_t step) const {
     const std::span<float> input(batch.inputs.data() + i * size, size);
     std::copy(changed.picture.values.begin(), changed.picture.values.end(), input.begin());
     preprocessor_.normalise(input);
-    batch.targets[i] = picture.target;
-    batch.soft.insert(batch.soft.end(), picture.soft.begin(), picture.soft.end());
+    batch.targets[i] = changed.consolidated ? 1 : picture.target;
+    if (changed.consolidated && !picture.soft.empty()) {
+      // Of what kind nobody knows: all but normal, evenly.
+      const auto kinds = static_cast<float>(picture.soft.size() - 1);
+      batch.soft.push_back(0);
+      batch.soft.insert(batch.soft.end(), picture.soft.size() - 1, 1 / kinds);
+    } else {
+      batch.soft.insert(batch.soft.end(), picture.soft.begin(), picture.soft.end());
+    }
     batch.offset.insert(batch.offset.end(), picture.offset.begin(), picture.offset.end());
     for (const float value : changed.mask.values) batch.masks.push_back(value / 255);
   }

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
 #include "train/picture_set.h"
@@ -45,6 +46,24 @@ TEST(BatchLoader, AnotherEpochHasAnotherOrder) {
   BatchLoader loader(pictures, preprocessor(), {.batch_size = 64, .threads = 1});
   const auto first = loader.next(0).targets;
   EXPECT_NE(loader.next(1).targets, first);
+}
+
+TEST(BatchLoader, TeachesConsolidatedFilmsAsEitherKindOfPneumonia) {
+  std::vector<TrainingPicture> pictures = numbered(2);
+  for (TrainingPicture& picture : pictures) {
+    picture.mask.assign(picture.pixels.size(), 255);
+    picture.soft = picture.target == 0 ? std::vector<float>{1, 0, 0} : std::vector<float>{0, 0, 1};
+  }
+  BatchLoader::Options options{.batch_size = 2, .threads = 1, .augment = no_augmentation()};
+  options.augment.consolidation = 1;
+  const Batch batch = BatchLoader(pictures, preprocessor(), options).next(0);
+  ASSERT_EQ(batch.soft.size(), 6U);
+  EXPECT_EQ(batch.targets, (std::vector<std::int64_t>{1, 1}));
+  std::vector<std::vector<float>> rows{{batch.soft.begin(), batch.soft.begin() + 3},
+                                       {batch.soft.begin() + 3, batch.soft.end()}};
+  std::ranges::sort(rows);
+  EXPECT_EQ(rows[0], (std::vector<float>{0, 0, 1}));
+  EXPECT_EQ(rows[1], (std::vector<float>{0, 0.5F, 0.5F}));
 }
 
 TEST(BatchLoader, DoesNotGoBack) {

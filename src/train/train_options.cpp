@@ -53,6 +53,7 @@ void for_each_augmentation(Augment& augment, Visit&& visit) {
   visit("markers", augment.markers);
   visit("hide_corners", augment.hide_corners);
   visit("border", augment.border);
+  visit("consolidation", augment.consolidation);
   visit("surroundings", augment.surroundings);
   visit("erase", augment.erase);
   visit("opacity", augment.opacity);
