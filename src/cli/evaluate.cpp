@@ -104,8 +104,7 @@ Json to_json(const Evaluation& evaluation, const Figures& figures) {
   for (const auto& unread : evaluation.unreadable) {
     const auto& [sample, error] = unread;
     json[was_rejected(unread) ? "rejected_files" : "unreadable_files"].push_back(
-        {{"file", evaluation.dataset.samples[sample].path.string()},
-         {"error", {{"code", name(error.code)}, {"message", error.message}}}});
+        {{"file", evaluation.dataset.samples[sample].path.string()}, {"error", to_json(error)}});
   }
   json["model"] = evaluation.card.id();
   if (figures.kinds.n > 0)
@@ -143,8 +142,7 @@ std::string to_table(const Evaluation& evaluation, const Figures& figures) {
   if (figures.kinds.n > 0)
     text +=
         table_row(fmt::format("bacterial or viral (of {})", figures.kinds.n), figures.kinds.accuracy, true);
-  if (figures.uncertain > 0)
-    text += table_row(fmt::format("accuracy of those decided"), figures.decided_accuracy, true);
+  if (figures.uncertain > 0) text += table_row("accuracy of those decided", figures.decided_accuracy, true);
   if (figures.uncertain > 0 || figures.rejected > 0)
     text += fmt::format("\n{} uncertain (counted above by their percentage), {} rejected (not counted)\n",
                         figures.uncertain, figures.rejected);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/commands.h"
+#include "cli/test_command.h"
 #include "common/file.h"
 #include "image/encode.h"
 #include "metrics/metrics.h"
@@ -52,20 +53,10 @@ class EvaluateTest : public testing::Test {
   /// Runs `xray evaluate FILMS arguments...`; returns the exit code.
   int evaluate(std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), {"evaluate", "--model", package().string(), "--threads", "2"});
-    std::reverse(arguments.begin(), arguments.end());
-    int exit_code = -1;
-    CLI::App app;
-    add_evaluate(app, exit_code);
-    testing::internal::CaptureStdout();
-    testing::internal::CaptureStderr();
-    try {
-      app.parse(arguments);
-    } catch (const CLI::ParseError&) {
-      exit_code = kExitUsage;
-    }
-    out_ = testing::internal::GetCapturedStdout();
-    err_ = testing::internal::GetCapturedStderr();
-    return exit_code;
+    const test::CommandRun run = test::run_command(add_evaluate, std::move(arguments));
+    out_ = run.out;
+    err_ = run.err;
+    return run.exit_code;
   }
 
   test::TempDir dir_;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/commands.h"
+#include "cli/test_command.h"
 #include "common/file.h"
 #include "image/encode.h"
 #include "support/phantom.h"
@@ -33,20 +34,10 @@ class ExploreTest : public testing::Test {
   /// Runs `xray explore FILMS arguments...`; returns the exit code.
   int explore(std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), {"explore", films().string(), "--threads", "2"});
-    std::reverse(arguments.begin(), arguments.end());
-    int exit_code = -1;
-    CLI::App app;
-    add_explore(app, exit_code);
-    testing::internal::CaptureStdout();
-    testing::internal::CaptureStderr();
-    try {
-      app.parse(arguments);
-    } catch (const CLI::ParseError&) {
-      exit_code = kExitUsage;
-    }
-    out_ = testing::internal::GetCapturedStdout();
-    err_ = testing::internal::GetCapturedStderr();
-    return exit_code;
+    const test::CommandRun run = test::run_command(add_explore, std::move(arguments));
+    out_ = run.out;
+    err_ = run.err;
+    return run.exit_code;
   }
 
   /// Runs it with `--json` and reads what it wrote.

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cli/commands.h"
+#include "cli/test_command.h"
 #include "common/file.h"
 #include "common/random.h"
 #include "image/encode.h"
@@ -73,20 +74,10 @@ class ModelQuantizeTest : public testing::Test {
     std::vector<std::string> arguments = {"model",          "quantize", package().string(), "--data",
                                           films().string(), "--out",    out_.string()};
     arguments.insert(arguments.end(), more.begin(), more.end());
-    std::reverse(arguments.begin(), arguments.end());
-    int exit_code = -1;
-    CLI::App app;
-    add_model(app, exit_code);
-    testing::internal::CaptureStdout();
-    testing::internal::CaptureStderr();
-    try {
-      app.parse(arguments);
-    } catch (const CLI::ParseError&) {
-      exit_code = kExitUsage;
-    }
-    out_text_ = testing::internal::GetCapturedStdout();
-    err_text_ = testing::internal::GetCapturedStderr();
-    return exit_code;
+    const test::CommandRun run = test::run_command(add_model, std::move(arguments));
+    out_text_ = run.out;
+    err_text_ = run.err;
+    return run.exit_code;
   }
 
   test::TempDir dir_;

@@ -7,6 +7,10 @@
 
 namespace xray {
 
+nlohmann::ordered_json to_json(const Error& error) {
+  return {{"code", name(error.code)}, {"message", error.message}};
+}
+
 int fail(const std::string& what, int exit_code) {
   std::cerr << "xray: " << printable(what) << '\n';
   return exit_code;

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 
@@ -14,6 +15,9 @@ namespace xray {
 /// Says "xray: `what`" on standard error, control characters made visible, and
 /// returns `exit_code`.
 int fail(const std::string& what, int exit_code = kExitSomeFailed);
+
+/// {"code", "message"}.
+nlohmann::ordered_json to_json(const Error& error);
 
 /// Which network is to be asked.
 struct ModelChoice {

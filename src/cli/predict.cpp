@@ -60,8 +60,7 @@ std::string describe(const Row& row) {
     json.update(to_json(*row.finding));
     if (!row.heatmap.empty()) json["heatmap"] = row.heatmap;
   } else {
-    const Error& error = row.finding.error();
-    json["error"] = {{"code", name(error.code)}, {"message", error.message}};
+    json["error"] = to_json(row.finding.error());
   }
   // File names are bytes; what is not UTF-8 must not cost the line.
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);

@@ -159,8 +159,7 @@ Json to_json(const Report& report) {
                {"unreadable_files", Json::array()}};
   for (const Row& row : report.rows) json["perturbations"].push_back(to_json(row));
   for (const auto& [file, error] : report.unreadable)
-    json["unreadable_files"].push_back(
-        {{"file", file}, {"error", {{"code", name(error.code)}, {"message", error.message}}}});
+    json["unreadable_files"].push_back({{"file", file}, {"error", to_json(error)}});
   return json;
 }
 

@@ -3,7 +3,6 @@
 #include <filesystem>
 #include <iostream>
 #include <iterator>
-#include <map>
 #include <optional>
 #include <set>
 
@@ -73,8 +72,7 @@ nlohmann::ordered_json measure_folds(const TrainingData& data, const std::vector
 /// overlap_auc() of the scores, where a confounder was given.
 std::optional<double> beyond_confounder(const TrainingData& data, const std::vector<FoldScore>& scores) {
   if (data.confounder.empty()) return std::nullopt;
-  std::map<std::size_t, const FoldScore*> score_of;
-  for (const FoldScore& score : data.confounder) score_of[score.sample] = &score;
+  const auto score_of = by_sample(data.confounder);
   std::vector<FoldScore> same;
   for (const FoldScore& score : scores) same.push_back(*score_of.at(score.sample));
   return overlap_auc(pneumonia_cases(data.dataset, scores), pneumonia_cases(data.dataset, same));

@@ -130,8 +130,7 @@ Result<Done> read_extra(const std::string& folder, TrainingData& data, const Lun
 /// network's logits plus what the confounder alone makes of the film, so what the confounder
 /// explains teaches nothing. The network is used without it.
 void offset_by(const std::vector<FoldScore>& confounder, double share, TrainingData& data) {
-  std::map<std::size_t, const FoldScore*> score_of;
-  for (const FoldScore& score : confounder) score_of[score.sample] = &score;
+  const auto score_of = by_sample(confounder);
   for (std::size_t film = 0; film < data.films.pictures.size(); ++film) {
     std::vector<float>& offset = data.films.pictures[film].offset;
     for (const double p : softmax(score_of.at(data.films.sample_index[film])->logits))

@@ -189,8 +189,7 @@ int fit(const FitArguments& arguments) {
     if (!scores) return train_exit(scores.error());
     evidence.chosen_on = std::move(*scores);
     if (arguments.distil > 0) {
-      std::map<std::size_t, const FoldScore*> score_of;
-      for (const FoldScore& fold_score : evidence.chosen_on) score_of[fold_score.sample] = &fold_score;
+      const auto score_of = by_sample(evidence.chosen_on);
       for (std::size_t film = 0; film < data.films.pictures.size(); ++film)
         soften(data.films.pictures[film], score_of.at(data.films.sample_index[film])->logits,
                arguments.distil);

@@ -14,7 +14,6 @@
 #include "common/progress.h"
 #include "common/random.h"
 #include "dataset/dataset.h"
-#include "image/exif.h"
 #include "infer/lung_finder.h"
 #include "model/lungs.h"
 #include "perturb/draw.h"
@@ -65,17 +64,6 @@ Result<std::vector<fs::path>> files_below(const fs::path& folder) {
   if (files.empty()) return Error{ErrorCode::kInvalidArgument, folder.string() + ": no pictures in it"};
   std::ranges::sort(files);
   return files;
-}
-
-Image invert(const Image& film) {
-  Image::Pixels8 pixels(film.pixels8().begin(), film.pixels8().end());
-  for (std::uint8_t& pixel : pixels) pixel = static_cast<std::uint8_t>(255 - pixel);
-  return {film.width(), film.height(), std::move(pixels)};
-}
-
-Image turned(const Image& film, Orientation orientation) {
-  return turn_upright(film.width(), film.height(), {film.pixels8().begin(), film.pixels8().end()},
-                      orientation);
 }
 
 /// No film at all: grain, clouds, or a slope of gray.
@@ -137,7 +125,7 @@ Result<Looked> look_at(const Source& source, std::size_t number, LungFinder& fin
       {{.family = "turned", .kind = "turned right"}, turned(*film, Orientation::kRightTop)},
       {{.family = "turned", .kind = "upside down"}, turned(*film, Orientation::kBottomRight)},
       {{.family = "turned", .kind = "upside down, mirrored"}, turned(*film, Orientation::kBottomLeft)},
-      {{.family = "inverted", .kind = "inverted"}, invert(*film)},
+      {{.family = "inverted", .kind = "inverted"}, inverted(*film)},
       {{.family = "made up", .kind = kind}, std::move(other)},
   };
   for (auto& [said, picture] : spoilt)

@@ -7,8 +7,6 @@
 #include <stdexcept>
 #include <utility>
 
-#include "image/exif.h"
-
 namespace xray {
 namespace {
 
@@ -218,17 +216,11 @@ Result<Diagnoser::Prepared> Diagnoser::prepare(const Image& image, Timing& timin
 Result<Diagnoser::OtherWay> Diagnoser::other_way(const Image& film, const LungGate& gate) const {
   /// Log-odds above the threshold from which there is no doubt.
   constexpr double kBeyondDoubt = 3;
-  const auto turn = [&](Orientation orientation) {
-    return turn_upright(film.width(), film.height(), {film.pixels8().begin(), film.pixels8().end()},
-                        orientation);
-  };
-  Image::Pixels8 inverse(film.pixels8().begin(), film.pixels8().end());
-  for (std::uint8_t& pixel : inverse) pixel = static_cast<std::uint8_t>(255 - pixel);
   std::pair<Reason, Image> ways[] = {
-      {Reason::kInverted, Image(film.width(), film.height(), std::move(inverse))},
-      {Reason::kUpsideDown, turn(Orientation::kBottomRight)},
-      {Reason::kTurnedLeft, turn(Orientation::kRightTop)},
-      {Reason::kTurnedRight, turn(Orientation::kLeftBottom)},
+      {Reason::kInverted, inverted(film)},
+      {Reason::kUpsideDown, turned(film, Orientation::kBottomRight)},
+      {Reason::kTurnedLeft, turned(film, Orientation::kRightTop)},
+      {Reason::kTurnedRight, turned(film, Orientation::kLeftBottom)},
   };
   OtherWay best;
   double highest = gate.threshold + kBeyondDoubt;

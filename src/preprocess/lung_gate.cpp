@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <utility>
 
 namespace xray {
 namespace {
@@ -53,16 +54,12 @@ double correlation(const FieldTemplate& a, const FieldTemplate& b) {
   return ab / std::sqrt(std::max(aa * bb, 1e-12));
 }
 
-}  // namespace
-
-std::optional<FieldTemplate> align_field(const LungField& field) {
-  const std::optional<Box> box = box_of(field);
-  if (!box) return {};
+FieldTemplate align(const LungField& field, const Box& box) {
   Image::Pixels8 levels;
   levels.reserve(field.probability.size());
   for (const float p : field.probability) levels.push_back(static_cast<std::uint8_t>(std::lround(p * 255)));
-  const Frame frame{static_cast<double>(box->left), static_cast<double>(box->top),
-                    static_cast<double>(box->right - box->left), static_cast<double>(box->bottom - box->top)};
+  const Frame frame{static_cast<double>(box.left), static_cast<double>(box.top),
+                    static_cast<double>(box.right - box.left), static_cast<double>(box.bottom - box.top)};
   const Plane plane =
       resize(Image(field.width, field.height, std::move(levels)), frame, kTemplateSide, kTemplateSide);
   FieldTemplate aligned{};
@@ -70,11 +67,19 @@ std::optional<FieldTemplate> align_field(const LungField& field) {
   return aligned;
 }
 
+}  // namespace
+
+std::optional<FieldTemplate> align_field(const LungField& field) {
+  const std::optional<Box> box = box_of(field);
+  if (!box) return {};
+  return align(field, *box);
+}
+
 std::optional<FieldFacts> field_facts(const Image& film, const LungField& field,
                                       const std::vector<FieldTemplate>& templates) {
   const std::optional<Box> box = box_of(field);
   if (!box) return {};
-  const FieldTemplate aligned = *align_field(field);
+  const FieldTemplate aligned = align(field, *box);
   double likeness = -1;
   for (const FieldTemplate& known : templates) likeness = std::max(likeness, correlation(aligned, known));
 
@@ -132,11 +137,25 @@ std::array<double, kGateTerms> gate_terms(const LungGate& gate, const FieldFacts
   return terms;
 }
 
+double gate_score(const LungGate& gate, const FieldFacts& facts) {
+  const auto terms = gate_terms(gate, facts);
+  return std::inner_product(terms.begin(), terms.end(), gate.weights.begin(), 0.0);
+}
+
 double gate_score(const LungGate& gate, const Image& film, const LungField& field) {
   const auto facts = field_facts(film, field, gate.templates);
-  if (!facts) return -std::numeric_limits<double>::infinity();
-  const auto terms = gate_terms(gate, *facts);
-  return std::inner_product(terms.begin(), terms.end(), gate.weights.begin(), 0.0);
+  return facts ? gate_score(gate, *facts) : -std::numeric_limits<double>::infinity();
+}
+
+Image inverted(const Image& film) {
+  Image::Pixels8 pixels(film.pixels8().begin(), film.pixels8().end());
+  for (std::uint8_t& pixel : pixels) pixel = static_cast<std::uint8_t>(255 - pixel);
+  return {film.width(), film.height(), std::move(pixels)};
+}
+
+Image turned(const Image& film, Orientation orientation) {
+  return turn_upright(film.width(), film.height(), {film.pixels8().begin(), film.pixels8().end()},
+                      orientation);
 }
 
 }  // namespace xray

@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "image/exif.h"
 #include "preprocess/lung_field.h"
 
 namespace xray {
@@ -53,7 +54,15 @@ inline constexpr std::size_t kGateTerms =
 /// nothing far out can come back in by a square.
 std::array<double, kGateTerms> gate_terms(const LungGate& gate, const FieldFacts& facts);
 
+double gate_score(const LungGate& gate, const FieldFacts& facts);
+
 /// Log-odds that the field is that of an upright frontal film; minus infinity without lungs.
 double gate_score(const LungGate& gate, const Image& film, const LungField& field);
+
+/// The 8-bit film with black for white.
+Image inverted(const Image& film);
+
+/// The 8-bit film as a viewer would turn it for the orientation.
+Image turned(const Image& film, Orientation orientation);
 
 }  // namespace xray

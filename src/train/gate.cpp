@@ -28,13 +28,6 @@ int fold_of(std::string_view patient, int folds) {
   return static_cast<int>(Random(hash).below(static_cast<std::uint64_t>(folds)));
 }
 
-double score(const LungGate& gate, const FieldFacts& facts) {
-  const auto terms = gate_terms(gate, facts);
-  double sum = 0;
-  for (std::size_t i = 0; i < terms.size(); ++i) sum += terms[i] * gate.weights[i];
-  return sum;
-}
-
 void standardise(LungGate& gate, const std::vector<const GateCase*>& films) {
   const auto n = static_cast<double>(films.size());
   for (std::size_t i = 0; i < gate.mean.size(); ++i) {
@@ -112,7 +105,7 @@ void fit_gate(LungGate& gate, const std::vector<GateCase>& films, const std::vec
     fit_weights(trial, chosen(films, [&](const GateCase& c) { return fold_of(c.patient, kFolds) != fold; }),
                 all_others);
     for (const GateCase& film : films)
-      if (fold_of(film.patient, kFolds) == fold) held_out.push_back(score(trial, film.facts));
+      if (fold_of(film.patient, kFolds) == fold) held_out.push_back(gate_score(trial, film.facts));
   }
   fit_weights(gate, chosen(films, [](const GateCase&) { return true; }), all_others);
   gate.threshold = lowest_share(held_out, refuse);
@@ -135,13 +128,14 @@ GateQuality judge_gate(const LungGate& gate, const std::vector<GateCase>& films,
     LungGate trial = gate;
     fit_gate(trial, known, rest, refuse);
     double films_refused = 0;
-    for (const GateCase& film : unknown) films_refused += score(trial, film.facts) < trial.threshold ? 1 : 0;
+    for (const GateCase& film : unknown)
+      films_refused += gate_score(trial, film.facts) < trial.threshold ? 1 : 0;
     quality.films_refused +=
         films_refused / static_cast<double>(unknown.size()) / static_cast<double>(families.size());
     for (const GateCase& other : others) {
       if (other.family != family) continue;
       quality.pictures[other.kind] += 1;
-      refused[other.kind] += score(trial, other.facts) < trial.threshold ? 1 : 0;
+      refused[other.kind] += gate_score(trial, other.facts) < trial.threshold ? 1 : 0;
     }
   }
   for (const auto& [kind, count] : refused)

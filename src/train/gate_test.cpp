@@ -33,12 +33,7 @@ TEST(Gate, RefusesFamiliesItHasNeverSeenAndHardlyAnyFilm) {
   fit_gate(gate, films, others, 0.01);
   const auto share_refused = [&](const std::vector<GateCase>& cases) {
     double refused = 0;
-    for (const GateCase& c : cases) {
-      const auto terms = gate_terms(gate, c.facts);
-      double score = 0;
-      for (std::size_t i = 0; i < terms.size(); ++i) score += terms[i] * gate.weights[i];
-      refused += score < gate.threshold ? 1 : 0;
-    }
+    for (const GateCase& c : cases) refused += gate_score(gate, c.facts) < gate.threshold ? 1 : 0;
     return refused / static_cast<double>(cases.size());
   };
   EXPECT_LT(share_refused(cloud(600, 0, 9, "")), 0.04);

@@ -163,6 +163,13 @@ Autocast::~Autocast() {
   at::autocast::set_autocast_enabled(device_, false);
 }
 
+Tensor input_tensor(std::vector<float>& values, std::size_t count, const InputSpec& spec,
+                    const torch::Device& device) {
+  return torch::from_blob(values.data(), {static_cast<std::int64_t>(count), 1, spec.height, spec.width})
+      .clone()
+      .to(device);
+}
+
 Result<Done> check_machine(const TrainOptions& options) {
   if (options.device != "cpu" && options.device != "cuda")
     return Error{ErrorCode::kInvalidArgument, "no device '" + options.device + "' (cpu, cuda)"};
@@ -181,7 +188,6 @@ bool use_bf16(const TrainOptions& options) {
 Result<std::shared_ptr<Module>> run_loop(const TrainOptions& options, const TrainTask& task,
                                          const fs::path& run, const TrainCallbacks& callbacks,
                                          const std::stop_token& stop) {
-  if (const Result<Done> checked = check_machine(options); !checked) return checked.error();
   fs::create_directories(run);
   if (const Result<Done> kept = keep_config(options, run); !kept) return kept.error();
 

@@ -27,6 +27,10 @@ struct TrainTask {
   std::function<double()> loader_wait;
 };
 
+/// `count` x 1 x height x width on `device`. A copy: the backward pass reads it when the batch is gone.
+torch::Tensor input_tensor(std::vector<float>& values, std::size_t count, const InputSpec& spec,
+                           const torch::Device& device);
+
 /// Checks device and precision of `options`. kInvalidArgument.
 Result<Done> check_machine(const TrainOptions& options);
 
@@ -46,9 +50,9 @@ class Autocast {
   bool on_;
 };
 
-/// Runs `task` in folder `run`: AdamW on a one-cycle schedule, averaged weights,
-/// logs and checkpoints. Contract, files and failures are those of train().
-/// Returns the averaged weights that are kept, in evaluation mode on the CPU.
+/// Runs `task` in folder `run`, `options` having passed check_machine(): AdamW on a one-cycle schedule,
+/// averaged weights, logs and checkpoints. Contract, files and failures are those of train(). Returns the
+/// averaged weights that are kept, in evaluation mode on the CPU.
 Result<std::shared_ptr<torch::nn::Module>> run_loop(const TrainOptions& options, const TrainTask& task,
                                                     const std::filesystem::path& run,
                                                     const TrainCallbacks& callbacks,

@@ -14,12 +14,6 @@ using torch::Tensor;
 
 constexpr std::size_t kPredictBatch = 32;
 
-/// A copy: the backward pass reads it when the batch is gone.
-Tensor planes(std::vector<float>& values, std::size_t count, const InputSpec& spec) {
-  return torch::from_blob(values.data(), {static_cast<std::int64_t>(count), 1, spec.height, spec.width})
-      .clone();
-}
-
 /// The mask as the network is to see it, 0..255.
 Plane mask_of(const TrainingPicture& picture, const InputSpec& spec) {
   return resize(Image(picture.width, picture.height, Image::Pixels8(picture.mask)), picture.frame, spec.width,
@@ -62,8 +56,9 @@ std::vector<double> lung_dice(LungNet& network, const std::vector<TrainingPictur
     std::vector<float> inputs(count * size);
     for (std::size_t i = 0; i < count; ++i)
       network_input(pictures[begin + i], preprocessor, std::span(inputs.data() + i * size, size));
-    const Tensor logits =
-        network.forward(planes(inputs, count, spec).to(device)).to(torch::kCPU, torch::kFloat).contiguous();
+    const Tensor logits = network.forward(input_tensor(inputs, count, spec, device))
+                              .to(torch::kCPU, torch::kFloat)
+                              .contiguous();
     const float* row = logits.const_data_ptr<float>();
     for (std::size_t i = 0; i < count; ++i, row += size) {
       const Plane mask = mask_of(pictures[begin + i], spec);
@@ -110,8 +105,8 @@ Result<std::shared_ptr<LungNet>> train_lungs(const TrainOptions& options,
   task.loss = [&](torch::nn::Module& module, std::int64_t step) {
     Batch batch = loader.next(step);
     const std::size_t count = batch.targets.size();
-    const Tensor inputs = planes(batch.inputs, count, spec).to(device);
-    const Tensor masks = planes(batch.masks, count, spec).to(device);
+    const Tensor inputs = input_tensor(batch.inputs, count, spec, device);
+    const Tensor masks = input_tensor(batch.masks, count, spec, device);
     Tensor logits;
     {
       const Autocast autocast(device.type(), bf16);

@@ -37,6 +37,12 @@ std::vector<std::string> header(int classes) {
 
 }  // namespace
 
+std::map<std::size_t, const FoldScore*> by_sample(const std::vector<FoldScore>& scores) {
+  std::map<std::size_t, const FoldScore*> result;
+  for (const FoldScore& score : scores) result[score.sample] = &score;
+  return result;
+}
+
 std::vector<double> softmax(const std::vector<float>& logits) {
   const float highest = *std::max_element(logits.begin(), logits.end());
   std::vector<double> p;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,9 @@ struct FoldScore {
   int fold = 0;
   std::vector<float> logits;  ///< one per class
 };
+
+/// The scores by their sample; they must outlive what is returned.
+std::map<std::size_t, const FoldScore*> by_sample(const std::vector<FoldScore>& scores);
 
 /// exp(logits) scaled to sum 1.
 std::vector<double> softmax(const std::vector<float>& logits);

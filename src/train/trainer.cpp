@@ -32,14 +32,6 @@ Tensor class_weights(const std::vector<TrainingPicture>& pictures, int classes, 
   return torch::tensor(weights);
 }
 
-/// A copy: the backward pass reads it when the batch is gone.
-Tensor input_tensor(std::vector<float>& values, std::size_t count, const InputSpec& spec,
-                    const torch::Device& device) {
-  const Tensor tensor =
-      torch::from_blob(values.data(), {static_cast<std::int64_t>(count), 1, spec.height, spec.width});
-  return tensor.clone().to(device);
-}
-
 EpochReport validate(Classifier& network, const std::vector<TrainingPicture>& pictures, int classes,
                      const Preprocessor& preprocessor) {
   EpochReport report;
