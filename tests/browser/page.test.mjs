@@ -385,6 +385,8 @@ pageTest("Findings survive a restart of the server, and a link leads to each", {
   await read(page, pictures.slice(0, 2));
   const link = new URL(page.url()).hash;
   const shown = await verdict(page).innerText();
+  // Leave the page first: what it still loads would meet a closed door.
+  await page.goto("about:blank");
   await server.stop();
   server = await startServer();
   await page.goto(`${server.url}/${link}`);
