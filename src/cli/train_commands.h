@@ -15,6 +15,8 @@ void add_fit(CLI::App& app, int& exit_code);
 void add_crossval(CLI::App& app, int& exit_code);
 /// `xray-train lungs`: films with lung masks -> run -> lung network.
 void add_lungs(CLI::App& app, int& exit_code);
+/// `xray-train severity`: data set and scored films -> runs -> what tells severity.
+void add_severity(CLI::App& app, int& exit_code);
 /// `xray-train gate`: films, other pictures and a lung network -> what refuses the others.
 void add_gate(CLI::App& app, int& exit_code);
 

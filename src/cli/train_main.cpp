@@ -21,6 +21,8 @@ int main(int argc, char** argv) {
       "  xray-train gate --films chest_xray/train --others photographs --lungs runs/lungs/package\n"
       "  xray-train crossval --data chest_xray/train --lungs runs/lungs/package --out runs/cv\n"
       "  xray-train fit --data chest_xray/train --lungs runs/lungs/package --out runs/first\n"
+      "  xray-train severity --data chest_xray/train --scores scores.csv --films scored \\\n"
+      "      --lungs runs/lungs/package --out runs/severity\n"
       "  xray evaluate chest_xray/val --model runs/first/package"};
   app.name("xray-train");
   app.set_version_flag("--version", "xray-train " XRAY_VERSION);
@@ -30,6 +32,7 @@ int main(int argc, char** argv) {
   xray::add_gate(app, exit_code);
   xray::add_crossval(app, exit_code);
   xray::add_fit(app, exit_code);
+  xray::add_severity(app, exit_code);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -3,16 +3,13 @@
 #include <charconv>
 #include <cmath>
 #include <optional>
-#include <system_error>
 
-#include "common/file.h"
 #include "model/field_reader.h"
 
 namespace xray {
 namespace {
 
 constexpr const char* kFile = "lungs.json";
-constexpr std::uint64_t kMaxBytes = 256U << 10U;
 /// No more kinds of film than these have their template.
 constexpr std::size_t kMostTemplates = 8;
 
@@ -97,21 +94,13 @@ Result<LungModel> lung_model_from_json(const nlohmann::ordered_json& json) {
 Result<Done> write_lung_model(const std::filesystem::path& directory, LungModel model,
                               const NetworkBytes& network) {
   describe_network(model.network, network);
-  std::error_code failure;
-  std::filesystem::create_directories(directory, failure);
-  if (failure) return Error{ErrorCode::kIo, "cannot be made: " + failure.message()};
-  if (auto written = write_network_files(directory, model.network, network); !written) return written;
-  if (auto written = write_file(directory / kFile, to_json(model).dump(2) + "\n"); !written)
-    return with_context(written.error(), kFile);
-  return Done{};
+  return write_part(directory, kFile, to_json(model), model.network, network);
 }
 
 Result<LungModel> load_lung_model(const std::filesystem::path& directory) {
-  const auto text = read_text(directory / kFile, kMaxBytes);
-  if (!text) return with_context(text.error(), (directory / kFile).string());
-  const auto json = nlohmann::ordered_json::parse(*text, nullptr, /*allow_exceptions=*/false);
-  if (json.is_discarded()) return Error{ErrorCode::kBadModel, std::string(kFile) + ": is not JSON"};
-  auto model = lung_model_from_json(json);
+  const auto json = read_part(directory, kFile);
+  if (!json) return json.error();
+  auto model = lung_model_from_json(*json);
   if (!model) return model.error();
   if (auto checked = check_network_files(directory, model->network); !checked) return checked.error();
   return model;

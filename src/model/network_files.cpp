@@ -2,6 +2,7 @@
 
 #include <span>
 #include <stdexcept>
+#include <system_error>
 
 #include "common/file.h"
 
@@ -9,6 +10,7 @@ namespace xray {
 namespace {
 
 constexpr std::uint64_t kMaxNetworkBytes = 2ULL << 30U;
+constexpr std::uint64_t kMaxCardBytes = 256U << 10U;
 
 Result<Done> check(const std::filesystem::path& directory, const PackageFile& file) {
   const auto bytes = read_file(directory / file.name, kMaxNetworkBytes);
@@ -66,6 +68,26 @@ Result<Done> write_network_files(const std::filesystem::path& directory, const N
                                  const NetworkBytes& bytes) {
   if (auto written = write(directory, network.fp32, bytes.fp32); !written) return written;
   return network.int8 ? write(directory, *network.int8, bytes.int8) : Result<Done>(Done{});
+}
+
+Result<Done> write_part(const std::filesystem::path& directory, const char* card,
+                        const nlohmann::ordered_json& json, const NetworkFiles& network,
+                        const NetworkBytes& bytes) {
+  std::error_code failure;
+  std::filesystem::create_directories(directory, failure);
+  if (failure) return Error{ErrorCode::kIo, "cannot be made: " + failure.message()};
+  if (auto written = write_network_files(directory, network, bytes); !written) return written;
+  if (auto written = write_file(directory / card, json.dump(2) + "\n"); !written)
+    return with_context(written.error(), card);
+  return Done{};
+}
+
+Result<nlohmann::ordered_json> read_part(const std::filesystem::path& directory, const char* card) {
+  const auto text = read_text(directory / card, kMaxCardBytes);
+  if (!text) return with_context(text.error(), (directory / card).string());
+  auto json = nlohmann::ordered_json::parse(*text, nullptr, /*allow_exceptions=*/false);
+  if (json.is_discarded()) return Error{ErrorCode::kBadModel, std::string(card) + ": is not JSON"};
+  return json;
 }
 
 }  // namespace xray

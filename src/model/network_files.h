@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -49,5 +50,13 @@ void describe_network(NetworkFiles& network, const NetworkBytes& bytes);
 /// Writes each file of a described network atomically. kIo.
 Result<Done> write_network_files(const std::filesystem::path& directory, const NetworkFiles& network,
                                  const NetworkBytes& bytes);
+
+/// A part of a model with a card of its own: makes `directory`, writes the networks, then the
+/// card, each atomically. kIo.
+Result<Done> write_part(const std::filesystem::path& directory, const char* card,
+                        const nlohmann::ordered_json& json, const NetworkFiles& network,
+                        const NetworkBytes& bytes);
+/// Such a card. kNotFound, kBadModel.
+Result<nlohmann::ordered_json> read_part(const std::filesystem::path& directory, const char* card);
 
 }  // namespace xray

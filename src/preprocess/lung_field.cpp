@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <numeric>
 
+#include "preprocess/lung_zones.h"
+
 namespace xray {
 namespace {
 
@@ -15,6 +17,8 @@ constexpr double kSmallestArea = 0.06;
 constexpr double kLargestArea = 0.75;
 /// A lung this much smaller than the other is half outside the film, or no lung.
 constexpr double kSmallestBalance = 0.25;
+/// Lungs whose centres are nearer than this share of both their width are not side by side.
+constexpr double kSideBySide = 0.15;
 /// Below, there is nothing that could be cropped to.
 constexpr double kNoLungs = 0.03;
 
@@ -25,21 +29,29 @@ struct Field {
   int top = 0;
   int bottom = 0;
   double centre_x = 0;
+  int id = 0;
 };
 
-/// Connected parts, largest first.
-std::vector<Field> find_fields(const LungField& lungs) {
+/// Connected parts, largest first. `part`, where given, gets for each cell the number of its
+/// part in the order found (Field::id), -1 outside.
+std::vector<Field> find_fields(const LungField& lungs, std::vector<int>* part = nullptr) {
   const auto inside = [&](std::size_t cell) { return lungs.probability[cell] > kInLung; };
   std::vector<bool> seen(lungs.probability.size());
+  if (part != nullptr) part->assign(seen.size(), -1);
   std::vector<Field> fields;
   std::vector<std::size_t> open;
   const auto width = static_cast<std::size_t>(lungs.width);
   for (std::size_t start = 0; start < seen.size(); ++start) {
     if (seen[start] || !inside(start)) continue;
-    Field field{.left = lungs.width, .right = -1, .top = lungs.height, .bottom = -1};
+    Field field{.left = lungs.width,
+                .right = -1,
+                .top = lungs.height,
+                .bottom = -1,
+                .id = static_cast<int>(fields.size())};
     const auto visit = [&](std::size_t cell) {
       if (seen[cell] || !inside(cell)) return;
       seen[cell] = true;
+      if (part != nullptr) (*part)[cell] = field.id;
       open.push_back(cell);
     };
     visit(start);
@@ -178,7 +190,8 @@ LungShape measure_lungs(const LungField& field) {
     shape.doubt = "only one lung can be made out";
   } else if (fields.size() > 1 && shape.balance < kSmallestBalance && !touching) {
     shape.doubt = "one lung is much smaller than the other";
-  } else if (fields.size() > 1 && std::abs(fields[0].centre_x - fields[1].centre_x) < 0.15 * (right - left)) {
+  } else if (fields.size() > 1 &&
+             std::abs(fields[0].centre_x - fields[1].centre_x) < kSideBySide * (right - left)) {
     shape.doubt = "the lungs do not lie side by side";
   }
   return shape;
@@ -193,6 +206,58 @@ Result<LungView> view_lungs(const Image& film, const LungField& field, double ma
 
   return LungView{.film = Image(film.width(), film.height(), std::move(pixels)),
                   .frame = frame_of(shape, film, margin)};
+}
+
+ZoneMap zones_of(const LungField& field) {
+  std::vector<int> part;
+  std::vector<Field> fields = find_fields(field, &part);
+  const auto cells = static_cast<double>(field.probability.size());
+  std::erase_if(fields,
+                [&](const Field& f) { return static_cast<double>(f.cells) < kSmallestField * cells; });
+  ZoneMap zones{field.width, field.height, std::vector<std::uint8_t>(field.probability.size())};
+  if (fields.empty()) return zones;
+  if (fields.size() > 2) fields.resize(2);
+  int left = field.width;
+  int right = 0;
+  for (const Field& f : fields) {
+    left = std::min(left, f.left);
+    right = std::max(right, f.right + 1);
+  }
+  // Which lung each part is; both sides of the middle where parts do not lie side by side.
+  const bool apart =
+      fields.size() == 2 && std::abs(fields[0].centre_x - fields[1].centre_x) > kSideBySide * (right - left);
+  const double middle = (left + right) / 2.0;
+  const auto lung_of = [&](int id, int x) -> int {
+    for (std::size_t i = 0; i < fields.size(); ++i) {
+      if (fields[i].id != id) continue;
+      if (!apart) return x < middle ? 0 : 1;
+      return fields[i].centre_x < fields[1 - i].centre_x ? 0 : 1;
+    }
+    return -1;
+  };
+  std::array<int, 2> top{field.height, field.height};
+  std::array<int, 2> bottom{0, 0};
+  std::vector<int> lung(part.size(), -1);
+  for (int y = 0; y < field.height; ++y) {
+    for (int x = 0; x < field.width; ++x) {
+      const std::size_t cell =
+          static_cast<std::size_t>(y) * static_cast<std::size_t>(field.width) + static_cast<std::size_t>(x);
+      if (part[cell] < 0) continue;
+      lung[cell] = lung_of(part[cell], x);
+      if (lung[cell] < 0) continue;
+      const auto side = static_cast<std::size_t>(lung[cell]);
+      top[side] = std::min(top[side], y);
+      bottom[side] = std::max(bottom[side], y + 1);
+    }
+  }
+  for (std::size_t cell = 0; cell < lung.size(); ++cell) {
+    if (lung[cell] < 0) continue;
+    const auto side = static_cast<std::size_t>(lung[cell]);
+    const int y = static_cast<int>(cell) / field.width;
+    const int third = std::min(2, (y - top[side]) * 3 / (bottom[side] - top[side]));
+    zones.zone[cell] = static_cast<std::uint8_t>(1 + 3 * lung[cell] + third);
+  }
+  return zones;
 }
 
 Result<Image> hide_lungs(const Image& film, const LungField& field, double margin) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "perturb/draw.h"
+#include "perturb/lesions.h"
 
 namespace xray {
 namespace {
@@ -50,6 +51,24 @@ struct Beyond {
   bool replicate = false;
   float level = 0;
 };
+
+/// Labels, which have nothing between them.
+std::vector<std::uint8_t> sample_labels(const TrainingPicture& picture, const Warp& warp, int width,
+                                        int height) {
+  std::vector<std::uint8_t> out;
+  out.reserve(static_cast<std::size_t>(width) * static_cast<std::size_t>(height));
+  for (int y = 0; y < height; ++y) {
+    for (int x = 0; x < width; ++x) {
+      const double dx = x - warp.from_x;
+      const double dy = y - warp.from_y;
+      const auto sx = std::lround(warp.xx * dx + warp.xy * dy + warp.to_x);
+      const auto sy = std::lround(warp.yx * dx + warp.yy * dy + warp.to_y);
+      const bool inside = sx >= 0 && sy >= 0 && sx < picture.width && sy < picture.height;
+      out.push_back(inside ? picture.zones[static_cast<std::size_t>(sy * picture.width + sx)] : 0);
+    }
+  }
+  return out;
+}
 
 Plane sample(const TrainingPicture& picture, const std::vector<std::uint8_t>& pixels, const Warp& warp,
              int width, int height, const Beyond& beyond) {
@@ -104,53 +123,6 @@ void draw_opacities(Plane& plane, const Plane& mask, Random& random) {
             std::min(1.0, (1 - distance) / softness) * density * static_cast<double>(at(mask, x, y)) / 255;
         float& value = at(plane, x, y);
         value += static_cast<float>(inside * std::max(0.0, white - static_cast<double>(value)));
-      }
-    }
-  }
-}
-
-/// One to three patches of consolidation, each around a place in the lungs: white as the soft
-/// tissue beside them, denser in the middle, uneven, with a rim that runs out.
-void draw_consolidation(Plane& plane, const Plane& mask, Random& random) {
-  const int patches = 1 + static_cast<int>(random.below(3));
-  constexpr int kGrain = 9;
-  for (int patch = 0; patch < patches; ++patch) {
-    int x0 = 0;
-    int y0 = 0;
-    // A place in the lungs; where there is hardly any, wherever the last try fell.
-    for (int tries = 0; tries < 100; ++tries) {
-      x0 = static_cast<int>(random.below(static_cast<std::uint64_t>(plane.width)));
-      y0 = static_cast<int>(random.below(static_cast<std::uint64_t>(plane.height)));
-      if (at(mask, x0, y0) > 127) break;
-    }
-    const double radius_x = random.uniform(0.07, 0.2) * plane.width;
-    const double radius_y = random.uniform(0.07, 0.26) * plane.height;
-    const double white = random.uniform(150, 235);
-    const double density = random.uniform(0.45, 0.95);
-    const double softness = random.uniform(0.4, 1.0);
-    std::array<double, static_cast<std::size_t>(kGrain) * kGrain> grain{};
-    for (double& value : grain) value = random.uniform(0.55, 1.15);
-    const auto grain_at = [&](double x, double y) {
-      const int column = std::min(static_cast<int>(x * (kGrain - 1)), kGrain - 2);
-      const int row = std::min(static_cast<int>(y * (kGrain - 1)), kGrain - 2);
-      const auto corner = [&](int dx, int dy) {
-        return grain[static_cast<std::size_t>((row + dy) * kGrain + column + dx)];
-      };
-      const double right = x * (kGrain - 1) - column;
-      return std::lerp(std::lerp(corner(0, 0), corner(1, 0), right),
-                       std::lerp(corner(0, 1), corner(1, 1), right), y * (kGrain - 1) - row);
-    };
-    for (int y = 0; y < plane.height; ++y) {
-      for (int x = 0; x < plane.width; ++x) {
-        const double dx = (x - x0) / radius_x;
-        const double dy = (y - y0) / radius_y;
-        const double distance = std::hypot(dx, dy);
-        if (distance >= 1) continue;
-        const double share = std::min(1.0, std::min(1.0, (1 - distance) / softness) * density *
-                                               grain_at((dx + 1) / 2, (dy + 1) / 2)) *
-                             static_cast<double>(at(mask, x, y)) / 255;
-        float& value = at(plane, x, y);
-        value += static_cast<float>(share * std::max(0.0, white - static_cast<double>(value)));
       }
     }
   }
@@ -351,16 +323,18 @@ Augmented augment(const TrainingPicture& picture, int width, int height, const A
   const Warp warp = draw_warp(picture.frame, width, height, options, random);
   const double beyond = random.uniform();
   const Beyond outside{beyond < 0.4, static_cast<float>(beyond < 0.8 ? 0 : random.uniform(0, 255))};
-  Augmented out{.picture = sample(picture, picture.pixels, warp, width, height, outside), .mask = {}};
+  Augmented out{
+      .picture = sample(picture, picture.pixels, warp, width, height, outside), .mask = {}, .opacity = {}};
   Plane& plane = out.picture;
   if (!picture.mask.empty()) {
     out.mask = sample(picture, picture.mask, warp, width, height, {});
     if (chance(random, options.opacity)) draw_opacities(plane, out.mask, random);
     if (picture.target == 0 && chance(random, options.consolidation)) {
-      draw_consolidation(plane, out.mask, random);
+      out.opacity = draw_lesions(plane, out.mask, random);
       out.consolidated = true;
     }
   }
+  if (!picture.zones.empty()) out.zones = sample_labels(picture, warp, width, height);
   tone(plane, options, random);
   if (!picture.mask.empty() && chance(random, options.surroundings))
     hide_surroundings(plane, out.mask, random);

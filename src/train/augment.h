@@ -1,5 +1,8 @@
 #pragma once
 
+#include <cstdint>
+#include <vector>
+
 #include "common/random.h"
 #include "preprocess/preprocess.h"
 #include "train/training_picture.h"
@@ -28,8 +31,8 @@ struct AugmentOptions {
   double markers = 0.4;        ///< chance of letters and digits burned in near the rim
   double hide_corners = 0.3;   ///< chance that corners or edge strips are painted over
   double border = 0.15;        ///< chance of a frame or collimation
-  /// Chance that a normal film (class 0) gets consolidated patches laid into its lungs and is
-  /// taught as pneumonia: the same dress, another answer. Needs a mask.
+  /// Chance that a normal film (class 0) gets opacities laid into its lungs (draw_lesions()) and
+  /// is taught as pneumonia: the same dress, another answer. Needs a mask.
   double consolidation = 0;
   double surroundings = 0;  ///< chance that all but the lungs is painted over; needs a mask
   double erase = 0.4;       ///< chance of one to three rectangles lost (Zhong 2020)
@@ -39,11 +42,13 @@ struct AugmentOptions {
 /// All of it off: for overfitting on purpose and for tests.
 AugmentOptions no_augmentation();
 
-/// A bent picture and, where there was one, its mask bent alike (0..255).
+/// A bent picture and, where there were any, its mask (0..255) and zones bent alike.
 struct Augmented {
   Plane picture;
   Plane mask;
-  bool consolidated = false;  ///< no longer of class 0: see AugmentOptions::consolidation
+  Plane opacity;                    ///< what was laid into the lungs, 0..1; empty where nothing was
+  std::vector<std::uint8_t> zones;  ///< as TrainingPicture::zones
+  bool consolidated = false;        ///< no longer of class 0: see AugmentOptions::consolidation
 };
 
 /// Another picture of the same lungs: what `picture.frame` covers, more or less, as

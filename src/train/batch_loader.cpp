@@ -5,6 +5,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "preprocess/lung_zones.h"
+
 namespace xray {
 namespace {
 
@@ -70,6 +72,21 @@ void BatchLoader::work(const std::stop_token& stop) {
   }
 }
 
+namespace {
+
+void add_zones(const TrainingPicture& picture, const Augmented& changed, Batch& batch) {
+  batch.zones.insert(batch.zones.end(), changed.zones.begin(), changed.zones.end());
+  if (changed.opacity.values.empty())
+    batch.opacity.resize(batch.opacity.size() + changed.zones.size());
+  else
+    batch.opacity.insert(batch.opacity.end(), changed.opacity.values.begin(), changed.opacity.values.end());
+  batch.opacity_known.push_back(picture.target == 0 ? 1 : 0);
+  for (std::size_t zone = 0; zone < kZones; ++zone)
+    batch.zone_scores.push_back(picture.zone_scores.empty() ? -1 : picture.zone_scores[zone]);
+}
+
+}  // namespace
+
 Batch BatchLoader::make(std::int64_t step) const {
   const std::int64_t epoch = step / per_epoch_;
   const std::int64_t position = step % per_epoch_;
@@ -80,7 +97,9 @@ Batch BatchLoader::make(std::int64_t step) const {
   const auto size = static_cast<std::size_t>(preprocessor_.input_size());
   const auto count = static_cast<std::size_t>(options_.batch_size);
   const Random source = Random(options_.seed ^ 0xA5A5A5A5U).fork(static_cast<std::uint64_t>(step));
-  Batch batch{std::vector<float>(count * size), std::vector<std::int64_t>(count), {}, {}, {}};
+  Batch batch;
+  batch.inputs.resize(count * size);
+  batch.targets.resize(count);
   for (std::size_t i = 0; i < count; ++i) {
     const TrainingPicture& picture = pictures_[order[static_cast<std::size_t>(position) * count + i]];
     Random random = source.fork(i);
@@ -100,6 +119,7 @@ Batch BatchLoader::make(std::int64_t step) const {
     }
     batch.offset.insert(batch.offset.end(), picture.offset.begin(), picture.offset.end());
     for (const float value : changed.mask.values) batch.masks.push_back(value / 255);
+    if (!changed.zones.empty()) add_zones(picture, changed, batch);
   }
   return batch;
 }

@@ -19,6 +19,11 @@ struct Batch {
   std::vector<float> soft;    ///< count x classes, where the pictures have them
   std::vector<float> offset;  ///< count x classes, where the pictures have them
   std::vector<float> masks;   ///< count x height x width, 0..1, where the pictures have them
+  // Where the pictures have zones:
+  std::vector<std::uint8_t> zones;   ///< count x height x width, 0..6
+  std::vector<float> opacity;        ///< count x height x width, 0..1; 0 where nothing was drawn
+  std::vector<float> opacity_known;  ///< count; 1 for normal films, drawn on or not, else 0
+  std::vector<float> zone_scores;    ///< count x 6, 0..3; negative where nobody scored
 };
 
 /// Makes augmented batches on threads of its own, ahead of the network. Batch k

@@ -7,6 +7,7 @@
 
 #include "common/parallel.h"
 #include "image/decode.h"
+#include "preprocess/lung_zones.h"
 
 namespace xray {
 namespace {
@@ -41,6 +42,16 @@ std::vector<std::uint8_t> mask_at(const LungField& field, int width, int height)
   const Image mask(field.width, field.height, std::move(pixels));
   const Image resized = to_image(resize(mask, width, height));
   return {resized.pixels8().begin(), resized.pixels8().end()};
+}
+
+std::vector<std::uint8_t> zones_at(const LungField& field, int width, int height) {
+  const ZoneMap zones = zones_of(field);
+  std::vector<std::uint8_t> labels;
+  for (int y = 0; y < height; ++y)
+    for (int x = 0; x < width; ++x)
+      labels.push_back(zones.zone[static_cast<std::size_t>(y * zones.height / height * zones.width +
+                                                           x * zones.width / width)]);
+  return labels;
 }
 
 }  // namespace
@@ -98,6 +109,7 @@ Result<PictureSet> load_pictures(const std::vector<Sample>& samples, int classes
     TrainingPicture picture = whole_picture(view->film, target);
     picture.frame = view->frame;
     if (lungs.masks) picture.mask = mask_at(*field, view->film.width(), view->film.height());
+    if (lungs.zones) picture.zones = zones_at(*field, view->film.width(), view->film.height());
     return picture;
   };
   const auto path = [&](std::size_t i) { return samples[i].path.string(); };

@@ -47,6 +47,7 @@ struct LungUse {
   LungFinder* finder = nullptr;  ///< needed where the preprocessor frames by lungs, and for what follows
   bool hide = false;             ///< whole films with the lungs painted over (hide_lungs())
   bool masks = false;            ///< TrainingPicture::mask is wanted
+  bool zones = false;            ///< TrainingPicture::zones are wanted
 };
 
 /// Reads, decodes and frames the samples whose class_of() is not -1, on `threads`

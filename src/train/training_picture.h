@@ -17,6 +17,9 @@ struct TrainingPicture {
   std::vector<float> soft;           ///< probability per class to be taught instead; may be empty
   std::vector<float> offset;         ///< added to the logits in training, one per class; may be empty
   std::vector<std::uint8_t> mask;    ///< width * height, 255 in the lungs; may be empty
+  std::vector<std::uint8_t> zones;   ///< width * height, ZoneMap::zone; may be empty
+  /// Brixia scores 0..3 of the zones A to F, known for few films; may be empty.
+  std::vector<float> zone_scores;
 };
 
 }  // namespace xray

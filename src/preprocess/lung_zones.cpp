@@ -1,0 +1,47 @@
+#include "preprocess/lung_zones.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace xray {
+
+std::vector<float> opacity_in_zones(const OpacityMap& map, const ZoneMap& zones) {
+  std::vector<float> opacity(zones.zone.size());
+  const auto at = [&](int x, int y) {
+    return static_cast<double>(map.opacity[static_cast<std::size_t>(
+        std::clamp(y, 0, map.height - 1) * map.width + std::clamp(x, 0, map.width - 1))]);
+  };
+  for (std::size_t cell = 0; cell < opacity.size(); ++cell) {
+    if (zones.zone[cell] == 0) continue;
+    const int x = static_cast<int>(cell) % zones.width;
+    const int y = static_cast<int>(cell) / zones.width;
+    // Centre of the cell: film -> frame -> the map's grid.
+    const double across = ((x + 0.5) * kFilmSide / zones.width - map.frame.x) / map.frame.width;
+    const double down = ((y + 0.5) * kFilmSide / zones.height - map.frame.y) / map.frame.height;
+    const double mx = std::clamp(across, 0.0, 1.0) * map.width - 0.5;
+    const double my = std::clamp(down, 0.0, 1.0) * map.height - 0.5;
+    const int x0 = static_cast<int>(std::floor(mx));
+    const int y0 = static_cast<int>(std::floor(my));
+    opacity[cell] =
+        static_cast<float>(std::lerp(std::lerp(at(x0, y0), at(x0 + 1, y0), mx - x0),
+                                     std::lerp(at(x0, y0 + 1), at(x0 + 1, y0 + 1), mx - x0), my - y0));
+  }
+  return opacity;
+}
+
+std::array<double, kZones> zone_means(const OpacityMap& map, const ZoneMap& zones) {
+  const std::vector<float> opacity = opacity_in_zones(map, zones);
+  std::array<double, kZones> mean{};
+  std::array<std::size_t, kZones> cells{};
+  for (std::size_t cell = 0; cell < opacity.size(); ++cell) {
+    if (zones.zone[cell] == 0) continue;
+    const std::size_t zone = zones.zone[cell] - 1U;
+    mean[zone] += static_cast<double>(opacity[cell]);
+    ++cells[zone];
+  }
+  for (std::size_t zone = 0; zone < kZones; ++zone)
+    mean[zone] /= static_cast<double>(std::max<std::size_t>(cells[zone], 1));
+  return mean;
+}
+
+}  // namespace xray
