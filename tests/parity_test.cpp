@@ -4,9 +4,11 @@
 
 #include "infer/backend.h"
 #include "infer/lung_finder.h"
+#include "infer/opacity_finder.h"
 #include "model/card.h"
 #include "network/classifier.h"
 #include "network/lung_net.h"
+#include "network/opacity_net.h"
 #include "support/phantom.h"
 #include "support/temp_dir.h"
 
@@ -88,6 +90,38 @@ TEST(LungParity, OpenVinoFindsTheLungsThatLibTorchFinds) {
   ASSERT_EQ(field->probability.size(), static_cast<std::size_t>(kSize * kSize));
   for (std::size_t i = 0; i < field->probability.size(); i += 7)
     ASSERT_NEAR(field->probability[i], probability.const_data_ptr<float>()[i], 1e-4);
+}
+
+TEST(OpacityParity, OpenVinoFindsTheOpacityThatLibTorchFinds) {
+  torch::NoGradGuard no_grad;
+  torch::manual_seed(5);
+  constexpr int kSize = 64;
+  const auto network = make_opacity_net(*find_architecture("mobilenet-v2"), 0, 0);
+  network->eval();
+  const test::TempDir dir;
+  SeverityModel model;
+  model.input.width = model.input.height = kSize;
+  ASSERT_TRUE(write_severity_model(dir.path(), model, {network->to_onnx(kSize, kSize)}));
+  const auto loaded = load_severity_model(dir.path());
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  const auto finder = make_opacity_finder(dir.path(), *loaded, {.threads = 1});
+  ASSERT_TRUE(finder) << finder.error().message;
+
+  const Image film = standard_film(test::make_phantom()).value();
+  LungField lungs{64, 64, resize(test::make_phantom_lungs(), 64, 64).values};
+  for (float& value : lungs.probability) value /= 255;
+  const auto map = (*finder)->find(film, lungs);
+  ASSERT_TRUE(map) << map.error().message;
+  std::vector<float> input(kSize * kSize);
+  const auto frame = Preprocessor(model.input)(film, lungs, input);
+  ASSERT_TRUE(frame);
+  EXPECT_DOUBLE_EQ(map->frame.width, frame->width);
+  const torch::Tensor opacity =
+      torch::sigmoid(network->forward(torch::from_blob(input.data(), {1, 1, kSize, kSize}))).contiguous();
+  ASSERT_EQ(opacity.sizes(), (std::vector<std::int64_t>{1, kSize / 8, kSize / 8}));
+  ASSERT_EQ(map->opacity.size(), static_cast<std::size_t>(opacity.numel()));
+  for (std::size_t i = 0; i < map->opacity.size(); ++i)
+    ASSERT_NEAR(map->opacity[i], opacity.const_data_ptr<float>()[i], 1e-4);
 }
 
 INSTANTIATE_TEST_SUITE_P(Architectures, Parity,

@@ -14,6 +14,7 @@ constexpr int kExitInterrupted = 130;  ///< stopped by Ctrl-C, as shells count i
 /// what the process is to exit with is left in `exit_code`; both references must
 /// live until then.
 void add_predict(CLI::App& app, int& exit_code);
+void add_compare(CLI::App& app, int& exit_code);
 void add_evaluate(CLI::App& app, int& exit_code);
 void add_explore(CLI::App& app, int& exit_code);
 void add_serve(CLI::App& app, int& exit_code);

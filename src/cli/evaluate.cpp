@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "cli/commands.h"
+#include "cli/localisation.h"
 #include "cli/options.h"
 #include "cli/robustness.h"
 #include "common/csv.h"
@@ -43,6 +44,7 @@ struct EvaluateOptions {
   int threads = 0;
   std::string predictions;
   bool robustness = false;
+  bool where = false;
   std::size_t limit = 0;
   std::string report;
 };
@@ -189,6 +191,8 @@ Result<Done> write_report(const fs::path& path, const Evaluation& evaluation, co
 }
 
 int evaluate(const EvaluateOptions& options) {
+  if (options.limit > 0 && !options.robustness && !options.where)
+    return fail("--limit goes with --robustness or --where", kExitUsage);
   const std::stop_token stop = stop_on_interrupt();
   Result<Dataset> dataset = scan_dataset(options.folder);
   if (!dataset) return fail(options.folder + ": " + dataset.error().message, kExitUsage);
@@ -207,6 +211,11 @@ int evaluate(const EvaluateOptions& options) {
                                 .json = options.json,
                                 .predictions = options.predictions},
                                stop);
+  if (options.where)
+    return evaluate_localisation(
+        dataset->samples,
+        {.model = options.model, .threads = options.threads, .limit = options.limit, .json = options.json},
+        stop);
 
   const auto diagnoser = open_diagnoser(options.model, {}, {.threads = options.threads});
   if (!diagnoser) return fail(diagnoser.error().message);
@@ -272,6 +281,10 @@ void add_evaluate(CLI::App& app, int& exit_code) {
       "markers, borders, crops, JPEG, a photograph of a screen...) and tells how often the verdict\n"
       "turns: what moves with a film's dress was not read from the lungs.\n"
       "\n"
+      "--where draws opacities into the normal films, and asks whether the heat map points at them\n"
+      "and severity grows with them; from the films of pneumonia it takes the hottest parts away, and\n"
+      "asks whether the percentage falls faster than by chance.\n"
+      "\n"
       "Examples:\n"
       "  xray evaluate chest_xray/test\n"
       "  xray evaluate --json --split val chest_xray > quality.json\n"
@@ -312,10 +325,13 @@ void add_evaluate(CLI::App& app, int& exit_code) {
           ->add_flag("--robustness", options->robustness,
                      "How verdicts hold under some three dozen changes to the films")
           ->excludes(report);
+  command->add_flag("--where", options->where, "How well heat map and severity point")
+      ->excludes(report)
+      ->excludes(robustness);
   command
       ->add_option("--limit", options->limit,
-                   "With --robustness: at most N pictures, half of them normal where there are as many")
-      ->needs(robustness)
+                   "With --robustness or --where: at most N pictures, half of them normal where there are "
+                   "as many")
       ->check(CLI::PositiveNumber)
       ->type_name("N");
   command->callback([options, &exit_code] { exit_code = evaluate(*options); });

@@ -17,6 +17,7 @@ constexpr const char* kExamples =
     "  xray predict --json films/ > out.jsonl a folder, one JSON object per line\n"
     "  find . -name '*.png' | xray predict -  file names from standard input\n"
     "  xray evaluate chest_xray/test          quality on labelled pictures\n"
+    "  xray compare BEFORE AFTER              what changed between two films of a patient\n"
     "  xray explore chest_xray --out data.html  what the pictures are like, as a page\n"
     "  xray serve                             the web page on http://127.0.0.1:8080\n"
     "  xray model quantize MODEL ...          a package with the network in 8 bit\n"
@@ -31,6 +32,7 @@ int run(int argc, char** argv) {
 
   int exit_code = xray::kExitOk;
   xray::add_predict(app, exit_code);
+  xray::add_compare(app, exit_code);
   xray::add_evaluate(app, exit_code);
   xray::add_explore(app, exit_code);
   xray::add_serve(app, exit_code);

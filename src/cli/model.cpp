@@ -46,14 +46,35 @@ struct QuantizeOptions {
 /// One picture as each network of a package takes it.
 struct Inputs {
   std::vector<float> network;
-  std::vector<float> lungs;  ///< empty where the package has no lung network
+  std::vector<float> lungs;     ///< empty where the package has no lung network
+  std::vector<float> severity;  ///< empty where it has no severity model
 };
 
-Result<Inputs> prepare(const fs::path& path, const ModelCard& card, LungFinder* finder) {
+/// A package and the severity model in it.
+struct Parts {
+  ModelPackage package;
+  std::optional<SeverityModel> severity;
+  fs::path severity_folder() const { return package.directory / kSeverityFolder; }
+};
+
+Result<Parts> load_parts(const fs::path& folder) {
+  auto package = load_package(folder);
+  if (!package) return package.error();
+  Parts parts{std::move(*package), {}};
+  std::error_code ignored;
+  if (!fs::exists(parts.severity_folder(), ignored)) return parts;
+  auto severity = load_severity_model(parts.severity_folder());
+  if (!severity) return severity.error();
+  parts.severity = std::move(*severity);
+  return parts;
+}
+
+Result<Inputs> prepare(const fs::path& path, const Parts& parts, LungFinder* finder) {
+  const ModelCard& card = parts.package.card;
   const Preprocessor preprocessor(card.input);
   const auto image = read_image(path, {}, preprocessor.decode_size());
   if (!image) return image.error();
-  Inputs inputs{std::vector<float>(preprocessor.input_size()), {}};
+  Inputs inputs{std::vector<float>(preprocessor.input_size()), {}, {}};
   if (!card.lungs) {
     if (auto prepared = preprocessor(*image, inputs.network); !prepared) return prepared.error();
     return inputs;
@@ -66,12 +87,18 @@ Result<Inputs> prepare(const fs::path& path, const ModelCard& card, LungFinder* 
   const Preprocessor lungs(card.lungs->input);
   inputs.lungs.resize(lungs.input_size());
   if (auto prepared = lungs(*film, inputs.lungs); !prepared) return prepared.error();
+  if (parts.severity) {
+    const Preprocessor severity(parts.severity->input);
+    inputs.severity.resize(severity.input_size());
+    if (auto prepared = severity(*film, *field, inputs.severity); !prepared) return prepared.error();
+  }
   return inputs;
 }
 
 /// Samples that cannot be read are left out with a word on standard error.
-Result<std::vector<Inputs>> read_inputs(const std::vector<Sample>& samples, const ModelPackage& package,
-                                        int threads, const std::stop_token& stop) {
+Result<std::vector<Inputs>> read_inputs(const std::vector<Sample>& samples, const Parts& parts, int threads,
+                                        const std::stop_token& stop) {
+  const ModelPackage& package = parts.package;
   std::unique_ptr<LungFinder> finder;
   if (package.card.lungs) {
     auto made = make_lung_finder(package.directory, *package.card.lungs,
@@ -81,7 +108,7 @@ Result<std::vector<Inputs>> read_inputs(const std::vector<Sample>& samples, cons
   }
   std::vector<Inputs> read;
   Progress progress("reading", samples.size());
-  const auto produce = [&](std::size_t i) { return prepare(samples[i].path, package.card, finder.get()); };
+  const auto produce = [&](std::size_t i) { return prepare(samples[i].path, parts, finder.get()); };
   const auto consume = [&](std::size_t i, Result<Inputs> inputs) {
     progress.advance();
     if (!inputs) {
@@ -207,8 +234,9 @@ std::vector<Sample> side(const Dataset& dataset, const std::vector<Split>& split
 }
 
 Result<Comparison> quantize(const QuantizeOptions& options, const std::stop_token& stop) {
-  auto package = load_package(options.package);
-  if (!package) return with_context(package.error(), options.package);
+  auto parts = load_parts(options.package);
+  if (!parts) return with_context(parts.error(), options.package);
+  ModelPackage* const package = &parts->package;
   const auto dataset = scan_dataset(options.data);
   if (!dataset) return with_context(dataset.error(), options.data);
   const auto splits = choose_split(*dataset, {}, split_seed(package->card));
@@ -219,13 +247,13 @@ Result<Comparison> quantize(const QuantizeOptions& options, const std::stop_toke
   const std::vector<Sample> held_out = side(*dataset, splits, Split::kValidation);
   if (held_out.empty())
     return Error{ErrorCode::kInvalidArgument, options.data + ": too few patients to hold some out"};
-  const auto calibration = read_inputs(training, *package, options.threads, stop);
+  const auto calibration = read_inputs(training, *parts, options.threads, stop);
   if (!calibration) return calibration.error();
 
   // The fp32 bytes of a network, and the same in 8 bit.
-  const auto both = [&](const NetworkFiles& network, const auto& input_of,
+  const auto both = [&](const fs::path& folder, const NetworkFiles& network, const auto& input_of,
                         const std::string& title) -> Result<std::pair<std::string, std::string>> {
-    auto fp32 = read_text(package->directory / network.fp32.name);
+    auto fp32 = read_text(folder / network.fp32.name);
     if (!fp32) return fp32.error();
     const std::size_t count = calibration->size();
     Progress progress("observing", 2 * count);
@@ -242,15 +270,25 @@ Result<Comparison> quantize(const QuantizeOptions& options, const std::stop_toke
   };
   ModelCard& card = package->card;
   const auto network = both(
-      card.network, [](const Inputs& inputs) { return std::span(inputs.network); }, card.network.fp32.name);
+      package->directory, card.network, [](const Inputs& inputs) { return std::span(inputs.network); },
+      card.network.fp32.name);
   if (!network) return network.error();
   std::pair<std::string, std::string> lungs;
   if (card.lungs) {
     auto made = both(
-        card.lungs->network, [](const Inputs& inputs) { return std::span(inputs.lungs); },
+        package->directory, card.lungs->network, [](const Inputs& inputs) { return std::span(inputs.lungs); },
         card.lungs->network.fp32.name);
     if (!made) return made.error();
     lungs = std::move(*made);
+  }
+  if (parts->severity) {
+    auto made = both(
+        parts->severity_folder(), parts->severity->network,
+        [](const Inputs& inputs) { return std::span(inputs.severity); }, parts->severity->network.fp32.name);
+    if (!made) return made.error();
+    const auto written = write_severity_model(fs::path(options.out) / kSeverityFolder, *parts->severity,
+                                              {made->first, made->second});
+    if (!written) return with_context(written.error(), kSeverityFolder);
   }
   const auto write = [&] {
     return write_package(options.out, card, {network->first, network->second}, {lungs.first, lungs.second});

@@ -66,29 +66,33 @@ std::string describe(const Row& row) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-constexpr const char* kTableRow = "{:<9}  {:>9}  {:>7}  {:<14}  {:>6}  {}";
+constexpr const char* kTableRow = "{:<9}  {:>9}  {:>7}  {:<14}  {:<14}  {:>6}  {}";
 
 std::string table_head() {
-  return fmt::format(kTableRow, "verdict", "pneumonia", "normal", "subtype", "ms", "file");
+  return fmt::format(kTableRow, "verdict", "pneumonia", "normal", "subtype", "severity", "ms", "file");
 }
 
 std::string table_row(const Row& row) {
   const std::string file = printable(row.file.string());
   if (!row.finding.ok())
-    return fmt::format(kTableRow, "error", "-", "-", "-", "-",
+    return fmt::format(kTableRow, "error", "-", "-", "-", "-", "-",
                        file + ": " + printable(row.finding.error().message));
   const Finding& finding = *row.finding;
   const std::string why = finding.reasons.empty() ? "" : ": " + describe_reasons(finding);
   if (finding.is_rejected())
-    return fmt::format(kTableRow, name(finding.verdict), "-", "-", "-",
+    return fmt::format(kTableRow, name(finding.verdict), "-", "-", "-", "-",
                        fmt::format("{:.1f}", finding.timing.total), file + why);
   std::string subtype = "-";
   if (finding.has_subtype() && finding.verdict == Verdict::kPneumonia) {
     subtype = finding.bacterial >= finding.viral ? fmt::format("bacterial {:.0f} %", finding.bacterial)
                                                  : fmt::format("viral {:.0f} %", finding.viral);
   }
+  const std::string severity =
+      finding.severity && finding.verdict == Verdict::kPneumonia
+          ? fmt::format("{} {:.1f}/18", name(finding.severity->grade()), finding.severity->score)
+          : "-";
   return fmt::format(kTableRow, name(finding.verdict), fmt::format("{:.1f} %", finding.pneumonia),
-                     fmt::format("{:.1f} %", finding.normal), subtype,
+                     fmt::format("{:.1f} %", finding.normal), subtype, severity,
                      fmt::format("{:.1f}", finding.timing.total), file + why);
 }
 

@@ -72,7 +72,9 @@ int serve(const ServeOptions& options) {
   const auto diagnose = [&model = **diagnoser](std::span<const std::byte> bytes) {
     return model.diagnose(bytes);
   };
-  FindingsApi api(diagnose, to_json((*diagnoser)->card()), **store, options.limits);
+  nlohmann::ordered_json card = to_json((*diagnoser)->card());
+  if (const SeverityModel* severity = (*diagnoser)->severity_model()) card["severity"] = to_json(*severity);
+  FindingsApi api(diagnose, card, **store, options.limits);
   std::vector<Route> routes = api.routes();
   std::ranges::copy(static_routes(web_assets()), std::back_inserter(routes));
   RouterOptions routing;

@@ -28,6 +28,8 @@ namespace fs = std::filesystem;
 
 /// Share of the cases that a margin is to hold for.
 constexpr double kWithin = 0.9;
+/// Share of normal films below SeverityModel::hardly_normal.
+constexpr double kNormalBelow = 0.99;
 /// Exposures of each scored film that are made up, to see how far its scores wander.
 constexpr int kExposures = 4;
 
@@ -52,10 +54,10 @@ struct Films {
   std::vector<TrainingPicture> validation;
 };
 
-/// Normal films and films of pneumonia, a twentieth of the patients kept for validation.
+/// Normal films and films of pneumonia, a tenth of the patients kept for validation.
 Result<Films> read_films(const SeverityArguments& arguments, const Preprocessor& preprocessor,
                          const LungUse& lungs, const std::stop_token& stop) {
-  constexpr SplitRatios kRatios{.train = 0.95, .validation = 0.05, .test = 0};
+  constexpr SplitRatios kRatios{.train = 0.9, .validation = 0.1, .test = 0};
   Films films;
   for (const std::string& folder : arguments.data) {
     const auto dataset = scan_dataset(folder);
@@ -123,13 +125,12 @@ TrainingPicture another_exposure(const TrainingPicture& picture, const InputSpec
   return other;
 }
 
-/// The value that the share kWithin of them does not exceed.
-double most(std::vector<double> values) {
+/// The value that the share `share` of them does not exceed.
+double most(std::vector<double> values, double share = kWithin) {
   if (values.empty()) return 0;
   std::ranges::sort(values);
-  return values[std::min(
-      values.size() - 1,
-      static_cast<std::size_t>(std::ceil(kWithin * static_cast<double>(values.size())) - 1))];
+  return values[std::min(values.size() - 1, static_cast<std::size_t>(
+                                                std::ceil(share * static_cast<double>(values.size())) - 1))];
 }
 
 /// What was said of scored films by networks that had not seen their patients.
@@ -224,6 +225,25 @@ nlohmann::ordered_json quality_json(const std::vector<ScoredFilm>& films, const 
   return json;
 }
 
+/// What the finished network says of films with and without pneumonia whose patients it never
+/// saw; decides SeverityModel::hardly_normal.
+nlohmann::ordered_json judge_held_out(OpacityNet& network, const std::vector<TrainingPicture>& films,
+                                      const Preprocessor& preprocessor, SeverityModel& model) {
+  const std::vector<OpacityMap> maps = predict_opacity(network, films, preprocessor);
+  std::vector<double> normal;
+  std::vector<double> ill;
+  for (std::size_t i = 0; i < films.size(); ++i)
+    (films[i].target == 0 ? normal : ill).push_back(severity_of(model, maps[i], zones_from(films[i])).score);
+  model.hardly_normal = std::max(most(normal, kNormalBelow), 1e-3);
+  const auto reached = static_cast<double>(
+      std::ranges::count_if(ill, [&](double score) { return score >= model.hardly_normal; }));
+  return {{"normal", {{"films", normal.size()}, {"median_score", most(normal, 0.5)}}},
+          {"pneumonia",
+           {{"films", ill.size()},
+            {"median_score", most(ill, 0.5)},
+            {"hardly_normal", reached / std::max(static_cast<double>(ill.size()), 1.0)}}}};
+}
+
 int severity(const SeverityArguments& arguments) {
   const std::stop_token stop = stop_on_interrupt();
   nlohmann::ordered_json about = nlohmann::ordered_json::object();
@@ -311,6 +331,7 @@ int severity(const SeverityArguments& arguments) {
                    .extent_change = most(result.extent_changes)};
   const nlohmann::ordered_json quality = quality_json(*scored, result.severity, arguments.folds);
   model.about["quality"] = quality;
+  model.about["quality"]["held_out"] = judge_held_out(**network, films->validation, preprocessor, model);
   model.about["films"] = {{"trained_on", films->training.size()}, {"scored", scored->size()}};
   model.about["training"] = to_json(train);
   model.about["training"]["weights"] = fs::path(train.weights).filename().string();

@@ -4,7 +4,9 @@
 #include <chrono>
 #include <cmath>
 #include <numeric>
+#include <optional>
 #include <stdexcept>
+#include <system_error>
 #include <utility>
 
 namespace xray {
@@ -109,6 +111,24 @@ HeatMap heat_in_lungs(const HeatMap& seen, const Frame& frame, const LungField& 
   return heat;
 }
 
+/// Opacity on a grid over the whole film, 0 outside the lungs; thin veils, which healthy lungs
+/// have too, are left out.
+HeatMap heat_of(const OpacityMap& map, const ZoneMap& zones) {
+  constexpr float kVeil = 0.05F;
+  HeatMap heat{kHeatCells, kHeatCells, std::vector<float>(std::size_t{kHeatCells} * kHeatCells)};
+  std::vector<float> count(heat.values.size());
+  const std::vector<float> opacity = opacity_in_zones(map, zones);
+  for (std::size_t cell = 0; cell < opacity.size(); ++cell) {
+    const int x = static_cast<int>(cell) % zones.width * kHeatCells / zones.width;
+    const int y = static_cast<int>(cell) / zones.width * kHeatCells / zones.height;
+    const auto at = static_cast<std::size_t>(y * kHeatCells + x);
+    heat.values[at] += std::max(0.0F, opacity[cell] - kVeil) / (1 - kVeil);
+    count[at] += 1;
+  }
+  for (std::size_t i = 0; i < count.size(); ++i) heat.values[i] /= std::max(count[i], 1.0F);
+  return heat;
+}
+
 }  // namespace
 
 double pneumonia_probability(const ModelCard& card, std::span<const float> logits) {
@@ -116,14 +136,16 @@ double pneumonia_probability(const ModelCard& card, std::span<const float> logit
 }
 
 Diagnoser::Diagnoser(ModelCard card, std::unique_ptr<Backend> backend, DecodeLimits limits,
-                     std::unique_ptr<LungFinder> lungs)
+                     std::unique_ptr<LungFinder> lungs, std::optional<SeverityPart> severity)
     : card_(std::move(card)),
       preprocessor_(card_.input),
       backend_(std::move(backend)),
       lungs_(std::move(lungs)),
+      severity_(std::move(severity)),
       limits_(limits) {
   if ((card_.input.framing == Framing::kLungs) != (lungs_ != nullptr))
     throw std::invalid_argument("Diagnoser: the card's framing and the lung finder do not belong together");
+  if (severity_ && !lungs_) throw std::invalid_argument("Diagnoser: severity needs the lungs");
 }
 
 Result<Image> Diagnoser::decode(std::span<const std::byte> bytes) const {
@@ -143,10 +165,16 @@ Result<Finding> Diagnoser::diagnose(std::span<const std::byte> bytes) const {
   return finding;
 }
 
+Result<LungField> Diagnoser::find_lungs(const Image& film) const {
+  if (!lungs_) return Error{ErrorCode::kUnsupported, "this model looks for no lungs"};
+  return lungs_->find(film);
+}
+
 /// What the network is to see of a picture, or why it is to see nothing of it.
 struct Diagnoser::Prepared {
   std::vector<float> input;
-  LungField field;  ///< empty where no lungs are looked for
+  std::optional<Image> film;  ///< as the lungs were found on it
+  LungField field;            ///< empty where no lungs are looked for
   Frame frame;
   std::vector<Reason> reasons;
   bool rejected = false;
@@ -205,6 +233,7 @@ Result<Diagnoser::Prepared> Diagnoser::prepare(const Image& image, Timing& timin
   if (cropped) {
     prepared.frame = *cropped;
     prepared.field = std::move(*field);
+    prepared.film = std::move(*film);
   } else if (cropped.error().code == ErrorCode::kUnusable) {
     prepared.reject(Reason::kNoLungs);
   } else {
@@ -277,8 +306,26 @@ Result<Finding> Diagnoser::diagnose(const Image& image) const {
     finding.heat = heat_from(card_, prediction);
     if (lungs_) finding.heat = heat_in_lungs(finding.heat, prepared->frame, prepared->field);
   }
+  if (severity_) {
+    stopwatch.lap();
+    if (const auto told = tell_severity(*prepared, finding); !told) return told.error();
+    finding.timing.infer += stopwatch.lap();
+  }
   finding.timing.total = total.lap();
   return finding;
+}
+
+Result<Done> Diagnoser::tell_severity(const Prepared& prepared, Finding& finding) const {
+  const auto map = severity_->finder->find(*prepared.film, prepared.field);
+  if (!map) return map.error();
+  const ZoneMap zones = zones_of(prepared.field);
+  finding.severity = severity_of(severity_->model, *map, zones);
+  finding.heat = heat_of(*map, zones);
+  if (finding.verdict == Verdict::kNormal && finding.severity->score >= severity_->model.hardly_normal) {
+    finding.verdict = Verdict::kUncertain;
+    finding.reasons.push_back(Reason::kOpacity);
+  }
+  return Done{};
 }
 
 Result<std::unique_ptr<Diagnoser>> make_diagnoser(const std::filesystem::path& package,
@@ -293,7 +340,18 @@ Result<std::unique_ptr<Diagnoser>> make_diagnoser(const std::filesystem::path& p
     if (!made) return made.error();
     finder = std::move(*made);
   }
-  return std::make_unique<Diagnoser>(std::move(loaded->card), std::move(*backend), limits, std::move(finder));
+  std::optional<SeverityPart> severity;
+  const std::filesystem::path folder = package / kSeverityFolder;
+  std::error_code ignored;
+  if (finder && std::filesystem::exists(folder, ignored)) {
+    auto model = load_severity_model(folder);
+    if (!model) return with_context(model.error(), kSeverityFolder);
+    auto made = make_opacity_finder(folder, *model, options);
+    if (!made) return with_context(made.error(), kSeverityFolder);
+    severity = SeverityPart{std::move(*model), std::move(*made)};
+  }
+  return std::make_unique<Diagnoser>(std::move(loaded->card), std::move(*backend), limits, std::move(finder),
+                                     std::move(severity));
 }
 
 }  // namespace xray

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "common/result.h"
@@ -9,20 +10,30 @@
 #include "image/decode.h"
 #include "infer/backend.h"
 #include "infer/lung_finder.h"
+#include "infer/opacity_finder.h"
 #include "model/card.h"
 #include "preprocess/preprocess.h"
 
 namespace xray {
 
+/// What tells severity; a model may lack it.
+struct SeverityPart {
+  SeverityModel model;
+  std::unique_ptr<OpacityFinder> finder;  ///< not null
+};
+
 /// Bytes -> Finding: the one way, for the command line, HTTP and DICOM alike.
 /// Immutable after construction; diagnose() may be called from many threads.
 class Diagnoser {
  public:
-  /// `lungs` is there where the card's input is framed by lungs; std::invalid_argument else.
+  /// `lungs` is there where the card's input is framed by lungs, `severity` only with it;
+  /// std::invalid_argument else.
   Diagnoser(ModelCard card, std::unique_ptr<Backend> backend, DecodeLimits limits = {},
-            std::unique_ptr<LungFinder> lungs = nullptr);
+            std::unique_ptr<LungFinder> lungs = nullptr, std::optional<SeverityPart> severity = {});
 
   const ModelCard& card() const { return card_; }
+  /// Null where severity is not told.
+  const SeverityModel* severity_model() const { return severity_ ? &severity_->model : nullptr; }
   const DecodeLimits& limits() const { return limits_; }
 
   /// decode() and diagnose(Image).
@@ -31,6 +42,9 @@ class Diagnoser {
   /// The picture as the network needs it, within limits(), at a reduced size where that
   /// loses nothing. Failures are those of decode_image.
   Result<Image> decode(std::span<const std::byte> bytes) const;
+
+  /// The lungs on a standard_film(). kUnsupported where the model looks for none; kInternal.
+  Result<LungField> find_lungs(const Image& film) const;
 
   /// What cannot be judged is a finding too: rejected, with its reasons. Failures are
   /// those of LungFinder and Backend.
@@ -41,18 +55,21 @@ class Diagnoser {
   struct OtherWay;
   Result<Prepared> prepare(const Image& image, Timing& timing) const;
   Result<OtherWay> other_way(const Image& film, const LungGate& gate) const;
+  Result<Done> tell_severity(const Prepared& prepared, Finding& finding) const;
 
   ModelCard card_;
   Preprocessor preprocessor_;
   std::unique_ptr<Backend> backend_;
   std::unique_ptr<LungFinder> lungs_;
+  std::optional<SeverityPart> severity_;
   DecodeLimits limits_;
 };
 
 /// Calibrated probability of pneumonia (0..1) from logits, one per class of the card.
 double pneumonia_probability(const ModelCard& card, std::span<const float> logits);
 
-/// Loads a package and wires it to OpenVINO. kNotFound, kBadModel.
+/// Loads a package, with the severity model in its folder kSeverityFolder where there is one, and
+/// wires it to OpenVINO. kNotFound, kBadModel.
 Result<std::unique_ptr<Diagnoser>> make_diagnoser(const std::filesystem::path& package,
                                                   const DecodeLimits& limits = {},
                                                   const BackendOptions& options = {});

@@ -305,6 +305,47 @@ TEST(Diagnoser, GivesNoVerdictNearTheThreshold) {
   EXPECT_TRUE(verdict(-2).reasons.empty());
 }
 
+/// As opaque everywhere as it is told to be.
+class EvenOpacity final : public OpacityFinder {
+ public:
+  explicit EvenOpacity(float opacity) : opacity_(opacity) {}
+  Result<OpacityMap> find(const Image&, const LungField&) override {
+    return OpacityMap{2, 2, std::vector<float>(4, opacity_), {0, 0, kFilmSide, kFilmSide}};
+  }
+
+ private:
+  float opacity_;
+};
+
+TEST(Diagnoser, TellsSeverityAndDoubtsANormalVerdictOnOpaqueLungs) {
+  const auto read = [](float logit, float opacity) {
+    SeverityModel model;
+    model.hardly_normal = 3;
+    const Diagnoser diagnoser(lung_card(), std::make_unique<FixedBackend>(Prediction{.logits = {0, logit}}),
+                              {}, std::make_unique<PhantomLungs>(true),
+                              SeverityPart{model, std::make_unique<EvenOpacity>(opacity)});
+    return diagnoser.diagnose(test::make_phantom()).value();
+  };
+  const Finding ill = read(2, 0.5F);
+  EXPECT_EQ(ill.verdict, Verdict::kPneumonia);
+  ASSERT_TRUE(ill.severity);
+  EXPECT_NEAR(ill.severity->score, 9, 1e-4);
+  EXPECT_DOUBLE_EQ(ill.severity->extent, 100);
+  EXPECT_GT(*std::ranges::max_element(ill.heat.values), 0.4F);
+
+  EXPECT_EQ(read(-2, 0.1F).verdict, Verdict::kNormal);
+  const Finding doubtful = read(-2, 0.5F);
+  EXPECT_EQ(doubtful.verdict, Verdict::kUncertain);
+  EXPECT_EQ(doubtful.reasons, std::vector{Reason::kOpacity});
+  EXPECT_LT(doubtful.pneumonia, 50);
+}
+
+TEST(Diagnoser, NeedsLungsForSeverity) {
+  EXPECT_THROW(Diagnoser(two_class_card(), std::make_unique<FixedBackend>(Prediction{}), {}, nullptr,
+                         SeverityPart{SeverityModel{}, std::make_unique<EvenOpacity>(0.0F)}),
+               std::invalid_argument);
+}
+
 TEST(Diagnoser, NeedsALungFinderExactlyWhereTheCardFramesByLungs) {
   EXPECT_THROW(Diagnoser(lung_card(), std::make_unique<FixedBackend>(Prediction{})), std::invalid_argument);
   EXPECT_THROW(Diagnoser(two_class_card(), std::make_unique<FixedBackend>(Prediction{}), {},

@@ -71,6 +71,8 @@ const char* describe(Reason reason) {
       return "The gray levels were inverted; they were read the right way round";
     case Reason::kNearThreshold:
       return "Too close to the threshold to call";
+    case Reason::kOpacity:
+      return "The film looks normal, but areas of the lungs are opaque";
   }
   return "";
 }
@@ -90,6 +92,10 @@ Json to_json(const Finding& finding) {
   }
   if (finding.has_subtype() && finding.verdict == Verdict::kPneumonia)
     json["subtype"] = shares("bacterial", finding.bacterial, "viral");
+  if (finding.severity) {
+    json["severity"] = to_json(*finding.severity);
+    json["zones"] = zones_json(*finding.severity);
+  }
   json["reasons"] = Json::array();
   for (const Reason reason : finding.reasons)
     json["reasons"].push_back({{"code", name(reason)}, {"text", describe(reason)}});

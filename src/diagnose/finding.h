@@ -9,6 +9,7 @@
 
 #include "common/file.h"
 #include "common/result.h"
+#include "diagnose/severity.h"
 #include "image/image.h"
 
 namespace xray {
@@ -34,20 +35,22 @@ enum class Reason {
   kUpsideDown,
   kInverted,       ///< black was white; read the right way round
   kNearThreshold,  ///< within ModelCard::undecided
+  kOpacity,        ///< looks normal to one network, opaque to the other: SeverityModel::hardly_normal
 };
 /// Of all reasons, in their order.
-inline constexpr std::array kReasonNames = {"too_small",   "flat",        "no_lungs",
-                                            "not_frontal", "turned_left", "turned_right",
-                                            "upside_down", "inverted",    "near_threshold"};
+inline constexpr std::array kReasonNames = {"too_small",      "flat",         "no_lungs",    "not_frontal",
+                                            "turned_left",    "turned_right", "upside_down", "inverted",
+                                            "near_threshold", "opacity"};
 /// For programs.
 const char* name(Reason reason);
 std::optional<Reason> reason_from(std::string_view name);
 /// A sentence for people, without a full stop.
 const char* describe(Reason reason);
 
-/// Where on the picture the evidence for pneumonia lies: row-major grid, coarse as
-/// the network's last stage. 0 where a cell speaks for normal, or no more for
-/// pneumonia than the picture as a whole; towards 1 the more it does.
+/// Where on the picture the evidence for pneumonia lies: row-major grid over the picture, 0
+/// where nothing speaks for it, towards 1 the more does. Where severity is told, that is
+/// opacity in the lungs; else the classifier's maps, coarse as its last stage, from the
+/// evidence of the picture as a whole upwards.
 struct HeatMap {
   int width = 0;
   int height = 0;
@@ -74,6 +77,7 @@ struct Finding {
   /// both negative where the model does not tell them apart.
   double bacterial = -1;
   double viral = -1;
+  std::optional<Severity> severity;  ///< nothing where rejected, or where the model does not tell
   HeatMap heat;
   std::string model;  ///< ModelCard::id()
   Timing timing;
@@ -90,7 +94,8 @@ std::string describe_reasons(const Finding& finding);
 inline constexpr int kFindingSchema = 2;
 
 /// {"schema", "verdict", "percent": {"normal", "pneumonia"}, "confidence", "subtype":
-/// {"bacterial", "viral"}, "reasons": [{"code", "text"}], "model", "milliseconds",
+/// {"bacterial", "viral"}, "severity": {"extent", "score", ...}, "zones": [...],
+/// "reasons": [{"code", "text"}], "model", "milliseconds",
 /// "timing": {...}, "picture": {"width", "height"}}; percentages rounded to 0.01.
 /// "confidence": the larger percentage, how likely the likelier answer is right.
 /// "subtype" is left out where unknown or not pneumonia; "percent" and "confidence"
@@ -100,6 +105,10 @@ nlohmann::ordered_json to_json(const Finding& finding);
 /// The heat map as an RGBA PNG of width x height, transparent where there is no
 /// evidence, to lay over the picture. Smoothly interpolated. kUnusable if empty.
 Result<Bytes> render_heatmap(const HeatMap& heat, int width, int height);
+
+/// The outlines of where the heat is above kOutlined, likewise. kUnusable if empty.
+inline constexpr double kOutlined = 0.25;
+Result<Bytes> render_contour(const HeatMap& heat, int width, int height);
 
 /// The picture with the heat map blended in, as an RGBA PNG of the picture's size.
 Result<Bytes> render_overlay(const Image& picture, const HeatMap& heat);

@@ -143,6 +143,39 @@ Result<Bytes> render_heatmap(const HeatMap& heat, int width, int height) {
   return encode_png_rgba(width, height, rgba);
 }
 
+Result<Bytes> render_contour(const HeatMap& heat, int width, int height) {
+  if (auto checked = check(heat, width, height); !checked) return checked.error();
+  const auto columns = static_cast<std::size_t>(width);
+  const auto rows = static_cast<std::size_t>(height);
+  std::vector<std::uint8_t> inside(columns * rows);
+  for_each_pixel(heat, width, height,
+                 [&](std::size_t pixel, double strength) { inside[pixel] = strength > kOutlined ? 1 : 0; });
+  // A line as wide on a large picture as on a small one, around the pixels at the edge.
+  const std::size_t reach = std::max<std::size_t>(1, std::max(columns, rows) / 400);
+  std::vector<std::uint8_t> rgba(4 * columns * rows);
+  const Rgb& colour = ramp().back();
+  const auto paint = [&](std::size_t x, std::size_t y) {
+    const std::size_t last_x = std::min(columns - 1, x + reach);
+    const std::size_t last_y = std::min(rows - 1, y + reach);
+    for (std::size_t py = y; py <= last_y; ++py) {
+      for (std::size_t px = x; px <= last_x; ++px) {
+        const std::size_t pixel = 4 * (py * columns + px);
+        for (std::size_t c = 0; c < 3; ++c) rgba[pixel + c] = to_byte(colour[c]);
+        rgba[pixel + 3] = 255;
+      }
+    }
+  };
+  for (std::size_t y = 0; y < rows; ++y) {
+    for (std::size_t x = 0; x < columns; ++x) {
+      const std::uint8_t here = inside[y * columns + x];
+      const bool edge = (x + 1 < columns && inside[y * columns + x + 1] != here) ||
+                        (y + 1 < rows && inside[(y + 1) * columns + x] != here);
+      if (edge) paint(x, y);
+    }
+  }
+  return encode_png_rgba(width, height, rgba);
+}
+
 Result<Bytes> render_overlay(const Image& picture, const HeatMap& heat) {
   if (auto checked = check(heat, picture.width(), picture.height()); !checked) return checked.error();
   const bool deep = picture.bits() == 16;

@@ -32,6 +32,7 @@ nlohmann::ordered_json to_json(const SeverityModel& model) {
   nlohmann::ordered_json json = {{"network", to_json(model.network)},
                                  {"input", to_json(model.input)},
                                  {"opaque", model.opaque},
+                                 {"hardly_normal", model.hardly_normal},
                                  {"margins", to_json(model.margins)}};
   for (const auto& [key, value] : model.about.items()) json[key] = value;
   return json;
@@ -47,10 +48,12 @@ Result<SeverityModel> severity_model_from_json(const nlohmann::ordered_json& jso
   fields.require(model.input.framing == Framing::kLungs, "input", "is not framed by lungs");
   model.opaque = fields.positive_number("opaque");
   fields.require(model.opaque < 1, "opaque", "is not below 1");
+  model.hardly_normal = fields.positive_number("hardly_normal");
   model.margins = read_margins(fields.object("margins"));
   if (failure) return *failure;
   for (const auto& [key, value] : json.items())
-    if (key != "network" && key != "input" && key != "opaque" && key != "margins") model.about[key] = value;
+    if (key != "network" && key != "input" && key != "opaque" && key != "hardly_normal" && key != "margins")
+      model.about[key] = value;
   return model;
 }
 

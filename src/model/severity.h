@@ -30,6 +30,9 @@ struct SeverityModel {
   InputSpec input{.width = 128, .height = 128, .framing = Framing::kLungs};
   /// A cell of the lungs is opaque from here on, 0..1.
   double opaque = 0.25;
+  /// A film with a score (0..18) from here on is hardly normal: one normal film in a hundred, of
+  /// patients not trained on, reaches it.
+  double hardly_normal = 18;
   SeverityMargins margins;
   nlohmann::ordered_json about = nlohmann::ordered_json::object();  ///< for people: data, licence, quality
 };

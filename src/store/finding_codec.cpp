@@ -21,12 +21,54 @@ bool is_percent(double value) {
   return value >= 0 && value <= 100;
 }
 
+json to_stored(const Severity& severity) {
+  json zones = json::array();
+  for (const ZoneSeverity& zone : severity.zones) zones.push_back({zone.extent, zone.score});
+  const SeverityMargins& margins = severity.margins;
+  return {{"extent", severity.extent},
+          {"right", severity.right_extent},
+          {"left", severity.left_extent},
+          {"score", severity.score},
+          {"interval", {severity.low, severity.high}},
+          {"zones", std::move(zones)},
+          {"margins", {margins.score, margins.score_change, margins.zone_change, margins.extent_change}}};
+}
+
+Severity severity_from(const json& in) {
+  Severity severity;
+  in.at("extent").get_to(severity.extent);
+  in.at("right").get_to(severity.right_extent);
+  in.at("left").get_to(severity.left_extent);
+  in.at("score").get_to(severity.score);
+  in.at("interval").at(0).get_to(severity.low);
+  in.at("interval").at(1).get_to(severity.high);
+  for (std::size_t zone = 0; zone < kZones; ++zone) {
+    in.at("zones").at(zone).at(0).get_to(severity.zones[zone].extent);
+    in.at("zones").at(zone).at(1).get_to(severity.zones[zone].score);
+  }
+  const json& margins = in.at("margins");
+  margins.at(0).get_to(severity.margins.score);
+  margins.at(1).get_to(severity.margins.score_change);
+  margins.at(2).get_to(severity.margins.zone_change);
+  margins.at(3).get_to(severity.margins.extent_change);
+  return severity;
+}
+
+bool is_sound(const Severity& severity) {
+  return is_percent(severity.extent) && is_percent(severity.right_extent) &&
+         is_percent(severity.left_extent) && severity.score >= 0 && severity.score <= 18 &&
+         std::ranges::all_of(severity.zones, [](const ZoneSeverity& zone) {
+           return is_percent(zone.extent) && zone.score >= 0 && zone.score <= 3;
+         });
+}
+
 /// Whether all that is computed with is in range, so that whoever draws and shows need not ask.
 bool is_sound(const Finding& finding) {
   const HeatMap& heat = finding.heat;
   return is_percent(finding.normal) && is_percent(finding.pneumonia) &&
          (!finding.has_subtype() || (is_percent(finding.bacterial) && is_percent(finding.viral))) &&
-         finding.width > 0 && finding.height > 0 && heat.width >= 0 && heat.height >= 0 &&
+         (!finding.severity || is_sound(*finding.severity)) && finding.width > 0 && finding.height > 0 &&
+         heat.width >= 0 && heat.height >= 0 &&
          std::int64_t{heat.width} * heat.height == static_cast<std::int64_t>(heat.values.size()) &&
          std::all_of(heat.values.begin(), heat.values.end(), [](float v) { return v >= 0 && v <= 1; });
 }
@@ -39,7 +81,7 @@ std::string encode_finding(const Finding& finding) {
     heat.push_back(std::round(static_cast<double>(value) * 1e4) / 1e4);
   json reasons = json::array();
   for (const Reason reason : finding.reasons) reasons.push_back(name(reason));
-  return json{
+  json stored{
       {"verdict", name(finding.verdict)},
       {"reasons", std::move(reasons)},
       {"normal", finding.normal},
@@ -54,8 +96,9 @@ std::string encode_finding(const Finding& finding) {
         {"infer", finding.timing.infer},
         {"total", finding.timing.total}}},
       {"heat", {{"width", finding.heat.width}, {"height", finding.heat.height}, {"values", std::move(heat)}}},
-  }
-      .dump();
+  };
+  if (finding.severity) stored["severity"] = to_stored(*finding.severity);
+  return stored.dump();
 }
 
 Result<Finding> decode_finding(std::string_view text) {
@@ -79,6 +122,7 @@ Result<Finding> decode_finding(std::string_view text) {
     in.at("model").get_to(out.model);
     out.width = read_length(in.at("picture").at("width"));
     out.height = read_length(in.at("picture").at("height"));
+    if (in.contains("severity")) out.severity = severity_from(in.at("severity"));
     const json& timing = in.at("timing");
     timing.at("decode").get_to(out.timing.decode);
     timing.at("preprocess").get_to(out.timing.preprocess);

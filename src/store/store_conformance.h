@@ -93,6 +93,26 @@ TEST_P(StoreConformance, GivesBackWhatWasPut) {
   EXPECT_EQ(store_->picture(put.id).value(), sample_picture(1000));
 }
 
+TEST_P(StoreConformance, KeepsSeverity) {
+  Finding finding = sample_finding();
+  EXPECT_FALSE(store_->get(store_->put(finding, "", {}).value().id).value().finding.severity);
+  Severity severity{
+      .extent = 23.5, .right_extent = 30, .left_extent = 17, .score = 6.25, .low = 2, .high = 10.5};
+  severity.zones[5] = {.extent = 80, .score = 2.5};
+  severity.margins = {.score = 4.25, .score_change = 1, .zone_change = 0.5, .extent_change = 6};
+  finding.severity = severity;
+  const Finding got = store_->get(store_->put(finding, "", {}).value().id).value().finding;
+  ASSERT_TRUE(got.severity);
+  EXPECT_DOUBLE_EQ(got.severity->extent, 23.5);
+  EXPECT_DOUBLE_EQ(got.severity->left_extent, 17);
+  EXPECT_DOUBLE_EQ(got.severity->score, 6.25);
+  EXPECT_DOUBLE_EQ(got.severity->low, 2);
+  EXPECT_DOUBLE_EQ(got.severity->high, 10.5);
+  EXPECT_DOUBLE_EQ(got.severity->zones[5].extent, 80);
+  EXPECT_DOUBLE_EQ(got.severity->zones[5].score, 2.5);
+  EXPECT_DOUBLE_EQ(got.severity->margins.zone_change, 0.5);
+}
+
 TEST_P(StoreConformance, KeepsUnknownSubtypesAndMissingHeatMapsAsSuch) {
   Finding finding = sample_finding();
   finding.bacterial = finding.viral = -1;

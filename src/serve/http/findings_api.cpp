@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "common/embedded.h"
+#include "diagnose/comparison.h"
 #include "image/encode.h"
 #include "preprocess/preprocess.h"
 #include "serve/http/problem.h"
@@ -22,6 +23,8 @@ using nlohmann::ordered_json;
 
 /// What a form adds to the picture: boundaries, heads, other fields.
 constexpr std::uint64_t kFormOverhead = 64U << 10U;
+/// Two ids and what JSON adds to them.
+constexpr std::uint64_t kComparisonBytes = 1U << 10U;
 constexpr int kPage = 50;
 /// Longer side of a heat map that was not asked for in another size: a smooth
 /// field of a few cells gains nothing beyond, and a picture may have 100 megapixels.
@@ -100,6 +103,8 @@ std::vector<Route> FindingsApi::routes() {
        [this](const Request& request, Id id) { return image(request, id); }},
       {"GET", "/api/v1/findings/{id}/heatmap", Lane::kLookup, 0,
        [this](const Request& request, Id id) { return heatmap(request, id); }},
+      {"POST", "/api/v1/comparisons", Lane::kLookup, kComparisonBytes,
+       [this](const Request& request, Id) { return compare(request); }},
       {"GET", "/api/v1/model", Lane::kAtOnce, 0, answer(model_)},
       {"GET", "/api/v1/openapi.json", Lane::kAtOnce, 0,
        answer({200, {{"Content-Type", "application/json"}}, std::string(openapi_document())})},
@@ -172,11 +177,41 @@ Response FindingsApi::heatmap(const Request& request, std::string_view id) {
   if (!stored) return problem(stored.error());
   if (stored->finding.heat.empty())
     return problem({ErrorCode::kNotFound, "the model of this finding draws no heat maps"});
-  const std::string etag = "\"" + stored->id + "-heatmap-" + std::to_string(*side) + "\"";
+  const std::string layer = query_value(request.query, "layer").value_or("heat");
+  if (layer != "heat" && layer != "contour")
+    return problem({ErrorCode::kInvalidArgument, "layer is 'heat' or 'contour'"});
+  const std::string etag = "\"" + stored->id + "-" + layer + "map-" + std::to_string(*side) + "\"";
   if (client_has(request, etag)) return {304, {{"ETag", etag}}};
   const Size size = fit({stored->finding.width, stored->finding.height}, *side);
-  Result<Bytes> png = render_heatmap(stored->finding.heat, size.width, size.height);
+  const auto render = layer == "heat" ? render_heatmap : render_contour;
+  Result<Bytes> png = render(stored->finding.heat, size.width, size.height);
   return png ? png_response(std::move(*png), etag) : problem(png.error());
+}
+
+Response FindingsApi::compare(const Request& request) {
+  const auto* text = reinterpret_cast<const char*>(request.body.data());
+  const auto asked =
+      nlohmann::json::parse(text, text + request.body.size(), nullptr, /*allow_exceptions=*/false);
+  const auto id = [&](const char* which) {
+    return asked.is_object() && asked.contains(which) && asked[which].is_string()
+               ? asked[which].get<std::string>()
+               : std::string();
+  };
+  std::vector<StoredFinding> films;
+  ordered_json json;
+  for (const char* which : {"before", "after"}) {
+    if (!is_uuid(id(which)))
+      return problem({ErrorCode::kInvalidArgument,
+                      R"(the body is JSON: {"before": "<id of a finding>", "after": "<id of a finding>"})"});
+    Result<StoredFinding> stored = store_.get(id(which));
+    if (!stored) return problem(with_context(stored.error(), which));
+    json[which] = {{"id", stored->id}, {"file", stored->file_name}, {"created_at", stored->created_at}};
+    films.push_back(std::move(*stored));
+  }
+  const Result<Comparison> comparison = xray::compare(films[0].finding, films[1].finding);
+  if (!comparison) return problem(comparison.error());
+  json.update(to_json(*comparison));
+  return json_response(200, json);
 }
 
 Response FindingsApi::remove(std::string_view id) {

@@ -30,6 +30,7 @@ class FindingsApi {
   Response show(std::string_view id);
   Response image(const Request& request, std::string_view id);
   Response heatmap(const Request& request, std::string_view id);
+  Response compare(const Request& request);
   Response remove(std::string_view id);
   Response ready();
 

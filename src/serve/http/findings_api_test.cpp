@@ -117,6 +117,10 @@ class FindingsApiTest : public testing::Test {
     finding.timing.total = 12.345;
     finding.width = 448;
     finding.height = 384;
+    if (text.starts_with("opaque ")) {
+      finding.severity = Severity{.score = std::stod(std::string(text.substr(7))), .high = 18};
+      finding.severity->margins = {.score = 4, .score_change = 1, .zone_change = 0.3, .extent_change = 5};
+    }
     if (text != "no heat") finding.heat = {2, 2, {0.0F, 1.0F, 0.5F, 0.25F}};
     return finding;
   }
@@ -138,6 +142,42 @@ class FindingsApiTest : public testing::Test {
   std::unique_ptr<Router> router_;
   std::jthread thread_;
 };
+
+TEST_F(FindingsApiTest, ComparesTwoFindings) {
+  const std::string before = id_of(upload("opaque 6.5"));
+  const std::string after = id_of(upload("opaque 2"));
+  const auto compare = [&](const std::string& body) {
+    return request("POST", "/api/v1/comparisons", {{"Content-Type", "application/json"}}, body);
+  };
+  const auto pair = [](const std::string& one, const std::string& other) {
+    return nlohmann::json{{"before", one}, {"after", other}}.dump();
+  };
+  const Answer answer = compare(pair(before, after));
+  ASSERT_EQ(answer.status, 200) << answer.body;
+  const auto json = answer.json();
+  EXPECT_EQ(json.at("change"), "better");
+  EXPECT_EQ(json.at("score").at("change"), -4.5);
+  EXPECT_EQ(json.at("score").at("beyond_noise"), true);
+  EXPECT_EQ(json.at("zones").size(), 6U);
+  EXPECT_EQ(json.at("before").at("id"), before);
+
+  expect_problem(compare(pair(before, id_of(upload(phantom())))), 422, "unusable");
+  expect_problem(compare(pair(before, "00000000-0000-7000-8000-000000000000")), 404, "not_found");
+  for (const char* body : {"", "{", "[]", "null", R"({"before": 1, "after": 2})", R"({"before": "x"})"})
+    expect_problem(compare(body), 400, "invalid_argument");
+  expect_problem(compare(std::string(2000, ' ')), 413, "too_large");
+}
+
+TEST_F(FindingsApiTest, DrawsTheOutlinesOfTheHeat) {
+  const std::string id = id_of(upload(phantom()));
+  const std::string path = "/api/v1/findings/" + id + "/heatmap";
+  const Answer contour = request("GET", path + "?max=112&layer=contour");
+  ASSERT_EQ(contour.status, 200) << contour.body;
+  EXPECT_EQ(contour.header("Content-Type"), "image/png");
+  EXPECT_NE(contour.body, request("GET", path + "?max=112").body);
+  EXPECT_NE(contour.header("ETag"), request("GET", path + "?max=112").header("ETag"));
+  expect_problem(request("GET", path + "?layer=lungs"), 400, "invalid_argument");
+}
 
 TEST_F(FindingsApiTest, CreatesAFindingFromAForm) {
   const std::string body =
