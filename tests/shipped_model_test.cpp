@@ -2,6 +2,7 @@
 // same answer however they reach it. Films are read where they are at hand.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
 #include <vector>
@@ -10,8 +11,10 @@
 #include "common/parallel.h"
 #include "common/random.h"
 #include "diagnose/diagnoser.h"
+#include "perturb/opacity.h"
 #include "support/phantom.h"
 #include "support/shared_data.h"
+#include "support/temp_dir.h"
 
 namespace xray {
 namespace {
@@ -76,6 +79,56 @@ TEST(ShippedModel, RefusesWhatIsNoUprightFrontalFilm) {
   Random random(1);
   for (std::uint8_t& pixel : pixels) pixel = static_cast<std::uint8_t>(random.below(256));
   EXPECT_TRUE(shipped().diagnose(Image(chest.width(), chest.height(), pixels)).value().is_rejected());
+}
+
+/// A drawn chest with an opacity in the middle of its right lung.
+Image chest_with_opacity(double radius, double density) {
+  const Image film = standard_film(test::make_chest(1)).value();
+  const LungField field = shipped().find_lungs(film).value();
+  std::vector<bool> lung;
+  for (int y = 0; y < film.height(); ++y)
+    for (int x = 0; x < film.width(); ++x)
+      lung.push_back(is_lung(field, x * field.width / film.width(), y * field.height / film.height()));
+  const OpacityPatch patch{
+      .x = 0.3 * film.width(), .y = 0.5 * film.height(), .radius = radius * film.width(), .density = density};
+  return with_opacity(film, lung, opacity_of(patch, lung, film.width(), film.height()));
+}
+
+TEST(ShippedModel, TellsMoreSeverityOfLargerAndDenserOpacities) {
+  ASSERT_NE(shipped().severity_model(), nullptr);
+  const auto score = [](double radius, double density) {
+    return shipped().diagnose(chest_with_opacity(radius, density)).value().severity.value().score;
+  };
+  EXPECT_LE(score(0.1, 0.3), score(0.1, 0.9));
+  EXPECT_LT(score(0.1, 0.9), score(0.25, 0.9));
+  const Finding finding = shipped().diagnose(chest_with_opacity(0.15, 0.9)).value();
+  // The patient's right lung lies on the left.
+  EXPECT_GT(finding.severity->right_extent, finding.severity->left_extent);
+  const auto hottest =
+      static_cast<int>(std::ranges::max_element(finding.heat.values) - finding.heat.values.begin());
+  EXPECT_NEAR((hottest % finding.heat.width + 0.5) / finding.heat.width, 0.3, 0.15);
+  EXPECT_NEAR((hottest / finding.heat.width + 0.5) / finding.heat.height, 0.5, 0.15);
+}
+
+TEST(ShippedModel, SaysWhatSeverityWasLearnedFromAndHowFarItIsToBeTrusted) {
+  const auto card = to_json(*shipped().severity_model());
+  for (const char* field : {"/data/scored", "/licence", "/limits", "/not_for", "/quality/correlation",
+                            "/quality/raters_correlation", "/margins/score"})
+    EXPECT_TRUE(card.contains(nlohmann::ordered_json::json_pointer(field))) << field;
+  EXPECT_TRUE(shipped().severity_model()->network.int8);
+}
+
+TEST(ShippedModel, WorksWithoutThePartThatTellsSeverity) {
+  const test::TempDir dir;
+  const fs::path package = *shipped_package(fs::path(XRAY_SOURCE_DIR) / "build/tree/xray");
+  fs::copy(package, dir / "bare");  // files alone, not the folder in it
+  const auto bare = make_diagnoser(dir / "bare");
+  ASSERT_TRUE(bare) << bare.error().message;
+  EXPECT_EQ((*bare)->severity_model(), nullptr);
+  const auto finding = (*bare)->diagnose(test::make_chest(2, 0.8));
+  ASSERT_TRUE(finding) << finding.error().message;
+  EXPECT_FALSE(finding->severity);
+  EXPECT_FALSE(finding->heat.empty());
 }
 
 TEST(ShippedModel, HoldsTheFasterNetworkBesideTheExactOne) {

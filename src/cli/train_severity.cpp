@@ -52,6 +52,7 @@ struct SeverityArguments {
 struct Films {
   std::vector<TrainingPicture> training;
   std::vector<TrainingPicture> validation;
+  std::size_t first = 0;  ///< of `validation`, those of the first folder: the films verdicts are given on
 };
 
 /// Normal films and films of pneumonia, a tenth of the patients kept for validation.
@@ -74,6 +75,7 @@ Result<Films> read_films(const SeverityArguments& arguments, const Preprocessor&
       const bool held = splits[set->sample_index[i]] == Split::kValidation;
       (held ? films.validation : films.training).push_back(std::move(set->pictures[i]));
     }
+    if (films.first == 0) films.first = films.validation.size();
   }
   return films;
 }
@@ -116,10 +118,30 @@ ZoneMap zones_from(const TrainingPicture& picture) {
   return {picture.width, picture.height, picture.zones};
 }
 
+/// How two exposures of one chest may differ, the patient and the machine being the same.
+AugmentOptions retake() {
+  AugmentOptions options = no_augmentation();
+  options.rotate_degrees = 5;
+  options.shear = 0.03;
+  options.shift = 0.04;
+  options.zoom_in = 1.07;
+  options.zoom_out = 0.94;
+  options.aspect = 0.05;
+  options.gamma = 0.2;
+  options.tone_curve = 0.2;
+  options.clip = 0.1;
+  options.blur = 0.2;
+  options.sharpen = 0.1;
+  options.resample = 0.15;
+  options.noise = 0.3;
+  options.jpeg = 0.2;
+  options.markers = 0.2;
+  return options;
+}
+
 /// The same film taken otherwise: moved, turned, exposed and digitised differently.
-TrainingPicture another_exposure(const TrainingPicture& picture, const InputSpec& spec,
-                                 const AugmentOptions& options, Random& random) {
-  const Augmented bent = augment(picture, spec.width, spec.height, options, random);
+TrainingPicture another_exposure(const TrainingPicture& picture, const InputSpec& spec, Random& random) {
+  const Augmented bent = augment(picture, spec.width, spec.height, retake(), random);
   TrainingPicture other = whole_picture(to_image(bent.picture), picture.target);
   other.zones = bent.zones;
   return other;
@@ -143,7 +165,7 @@ struct OutOfFold {
 
 void judge(OpacityNet& network, const std::vector<TrainingPicture>& scored,
            const std::vector<std::size_t>& held_out, const Preprocessor& preprocessor,
-           const SeverityModel& model, const AugmentOptions& bending, OutOfFold& result) {
+           const SeverityModel& model, OutOfFold& result) {
   std::vector<TrainingPicture> pictures;
   for (const std::size_t i : held_out) pictures.push_back(scored[i]);
   std::vector<OpacityMap> maps = predict_opacity(network, pictures, preprocessor);
@@ -154,7 +176,7 @@ void judge(OpacityNet& network, const std::vector<TrainingPicture>& scored,
     Random random = Random(7).fork(i);
     std::vector<TrainingPicture> exposures;
     for (int e = 0; e < kExposures; ++e)
-      exposures.push_back(another_exposure(scored[i], preprocessor.spec(), bending, random));
+      exposures.push_back(another_exposure(scored[i], preprocessor.spec(), random));
     maps = predict_opacity(network, exposures, preprocessor);
     std::vector<Severity> said;
     for (std::size_t e = 0; e < exposures.size(); ++e) {
@@ -227,8 +249,10 @@ nlohmann::ordered_json quality_json(const std::vector<ScoredFilm>& films, const 
 
 /// What the finished network says of films with and without pneumonia whose patients it never
 /// saw; decides SeverityModel::hardly_normal.
-nlohmann::ordered_json judge_held_out(OpacityNet& network, const std::vector<TrainingPicture>& films,
+nlohmann::ordered_json judge_held_out(OpacityNet& network, const Films& read,
                                       const Preprocessor& preprocessor, SeverityModel& model) {
+  const std::vector<TrainingPicture> films(read.validation.begin(),
+                                           read.validation.begin() + static_cast<std::ptrdiff_t>(read.first));
   const std::vector<OpacityMap> maps = predict_opacity(network, films, preprocessor);
   std::vector<double> normal;
   std::vector<double> ill;
@@ -288,9 +312,6 @@ int severity(const SeverityArguments& arguments) {
   TrainOptions scored_train = train;
   scored_train.epochs = arguments.scored_epochs;
   scored_train.learning_rate = arguments.scored_rate;
-  AugmentOptions bending = train.augment;
-  bending.consolidation = 0;
-  bending.erase = 0;
   const auto learn = [&](const std::vector<TrainingPicture>& from, const std::string& name) {
     TrainReporter fold_reporter(name, scored_train.batch_size);
     auto network = train_opacity(
@@ -316,7 +337,7 @@ int severity(const SeverityArguments& arguments) {
     }
     const auto network = learn(others, "fold-" + std::to_string(fold + 1));
     if (!network) return train_exit(network.error());
-    judge(**network, *pictures, held_out, preprocessor, model, bending, result);
+    judge(**network, *pictures, held_out, preprocessor, model, result);
   }
   const auto network = learn(*pictures, "final");
   if (!network) return train_exit(network.error());
@@ -331,7 +352,7 @@ int severity(const SeverityArguments& arguments) {
                    .extent_change = most(result.extent_changes)};
   const nlohmann::ordered_json quality = quality_json(*scored, result.severity, arguments.folds);
   model.about["quality"] = quality;
-  model.about["quality"]["held_out"] = judge_held_out(**network, films->validation, preprocessor, model);
+  model.about["quality"]["held_out"] = judge_held_out(**network, *films, preprocessor, model);
   model.about["films"] = {{"trained_on", films->training.size()}, {"scored", scored->size()}};
   model.about["training"] = to_json(train);
   model.about["training"]["weights"] = fs::path(train.weights).filename().string();
@@ -388,7 +409,7 @@ void add_severity(CLI::App& app, int& exit_code) {
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
   command
-      ->add_option("--opaque", arguments->opaque, "Opacity, 0 to 1, from which on a place counts as opaque")
+      ->add_option("--opaque", arguments->opaque, "Opacity, 0 to 1, at which a place counts as half opaque")
       ->check(CLI::Range(0.01, 0.99))
       ->capture_default_str();
   command->add_option("--folds", arguments->folds, "In which the scored films are judged, divided by patient")

@@ -192,6 +192,20 @@ struct Diagnoser::OtherWay {
   LungField field;
 };
 
+std::vector<Reason> Diagnoser::doubts(const Prepared& prepared) {
+  // Hardly a film of the pediatric set or of adults' lies beyond.
+  constexpr double kFewestLevels = 30;
+  constexpr double kMostClipped = 0.35;
+  constexpr double kMostCut = 1.1;
+  std::vector<Reason> reasons;
+  if (!prepared.film) return reasons;
+  const LungPicture picture = judge_picture(*prepared.film, prepared.field);
+  if (picture.range < kFewestLevels || picture.clipped > kMostClipped)
+    reasons.push_back(Reason::kPoorExposure);
+  if (picture.cut > kMostCut) reasons.push_back(Reason::kLungsCut);
+  return reasons;
+}
+
 Result<Diagnoser::Prepared> Diagnoser::prepare(const Image& image, Timing& timing) const {
   Prepared prepared{.input = std::vector<float>(preprocessor_.input_size())};
   Stopwatch stopwatch;
@@ -294,6 +308,10 @@ Result<Finding> Diagnoser::diagnose(const Image& image) const {
   if (pneumonia >= card_.undecided.low && pneumonia < card_.undecided.high) {
     finding.verdict = Verdict::kUncertain;
     finding.reasons.push_back(Reason::kNearThreshold);
+  }
+  for (const Reason doubt : doubts(*prepared)) {
+    finding.verdict = Verdict::kUncertain;
+    finding.reasons.push_back(doubt);
   }
   finding.pneumonia = 100 * pneumonia;
   finding.normal = 100 - finding.pneumonia;

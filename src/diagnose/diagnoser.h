@@ -55,6 +55,8 @@ class Diagnoser {
   struct OtherWay;
   Result<Prepared> prepare(const Image& image, Timing& timing) const;
   Result<OtherWay> other_way(const Image& film, const LungGate& gate) const;
+  /// What speaks against any verdict on the film.
+  static std::vector<Reason> doubts(const Prepared& prepared);
   Result<Done> tell_severity(const Prepared& prepared, Finding& finding) const;
 
   ModelCard card_;

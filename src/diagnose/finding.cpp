@@ -71,6 +71,10 @@ const char* describe(Reason reason) {
       return "The gray levels were inverted; they were read the right way round";
     case Reason::kNearThreshold:
       return "Too close to the threshold to call";
+    case Reason::kPoorExposure:
+      return "The lungs are shown too dark, too bright or too flat";
+    case Reason::kLungsCut:
+      return "Part of the lungs lies outside the film";
     case Reason::kOpacity:
       return "The film looks normal, but areas of the lungs are opaque";
   }

@@ -35,12 +35,14 @@ enum class Reason {
   kUpsideDown,
   kInverted,       ///< black was white; read the right way round
   kNearThreshold,  ///< within ModelCard::undecided
+  kPoorExposure,   ///< the lungs are shown in too few gray levels
+  kLungsCut,       ///< the film's rim cuts through the lungs
   kOpacity,        ///< looks normal to one network, opaque to the other: SeverityModel::hardly_normal
 };
 /// Of all reasons, in their order.
-inline constexpr std::array kReasonNames = {"too_small",      "flat",         "no_lungs",    "not_frontal",
-                                            "turned_left",    "turned_right", "upside_down", "inverted",
-                                            "near_threshold", "opacity"};
+inline constexpr std::array kReasonNames = {"too_small",      "flat",          "no_lungs",    "not_frontal",
+                                            "turned_left",    "turned_right",  "upside_down", "inverted",
+                                            "near_threshold", "poor_exposure", "lungs_cut",   "opacity"};
 /// For programs.
 const char* name(Reason reason);
 std::optional<Reason> reason_from(std::string_view name);

@@ -50,7 +50,8 @@ Severity severity_of(const SeverityModel& model, const OpacityMap& map, const Zo
     if (zones.zone[cell] == 0) continue;
     const std::size_t zone = zones.zone[cell] - 1U;
     cells[zone] += 1;
-    opaque[zone] += static_cast<double>(opacity[cell]) >= model.opaque ? 1 : 0;
+    // In part where it is near that level, so that grain does not flicker between none and all.
+    opaque[zone] += std::clamp(static_cast<double>(opacity[cell]) / model.opaque - 0.5, 0.0, 1.0);
     severity.zones[zone].score += kHighestZone * static_cast<double>(opacity[cell]);
   }
   const auto share = [&](std::size_t first, std::size_t last) {

@@ -31,7 +31,7 @@ SeverityModel model() {
 
 TEST(Severity, AddsUpTheZones) {
   // All of zone A white, half of zone F half white.
-  const OpacityMap map = opaque_where({{0, 1}, {1, 1}, {6, 1}, {7, 1}, {28, 0.5}, {29, 0.5}});
+  const OpacityMap map = opaque_where({{0, 1}, {1, 1}, {6, 1}, {7, 1}, {28, 0.5F}, {29, 0.5F}});
   const Severity severity = severity_of(model(), map, six_zones());
   EXPECT_DOUBLE_EQ(severity.zones[0].score, 3);
   EXPECT_DOUBLE_EQ(severity.zones[0].extent, 100);

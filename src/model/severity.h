@@ -28,7 +28,7 @@ struct SeverityMargins {
 struct SeverityModel {
   NetworkFiles network{.fp32 = {"opacity.onnx", ""}, .int8 = {}};
   InputSpec input{.width = 128, .height = 128, .framing = Framing::kLungs};
-  /// A cell of the lungs is opaque from here on, 0..1.
+  /// A cell of the lungs is half opaque here, 0..1; none of it at half that, all at half as much again.
   double opaque = 0.25;
   /// A film with a score (0..18) from here on is hardly normal: one normal film in a hundred, of
   /// patients not trained on, reaches it.

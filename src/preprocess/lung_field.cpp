@@ -197,6 +197,24 @@ LungShape measure_lungs(const LungField& field) {
   return shape;
 }
 
+LungPicture judge_picture(const Image& film, const LungField& field) {
+  const std::array<double, 256> histogram = gray_in_lungs(film, field);
+  const double pixels = std::accumulate(histogram.begin(), histogram.end(), 0.0);
+  double cells = 0;
+  double rim = 0;
+  for (int y = 0; y < field.height; ++y) {
+    for (int x = 0; x < field.width; ++x) {
+      if (!is_lung(field, x, y)) continue;
+      ++cells;
+      if (x == 0 || y == 0 || x + 1 == field.width || y + 1 == field.height) ++rim;
+    }
+  }
+  if (pixels <= 0 || cells <= 0) return {};
+  return {.range = quantile(histogram, 0.99) - quantile(histogram, 0.01),
+          .clipped = (histogram.front() + histogram.back()) / pixels,
+          .cut = rim / std::sqrt(cells)};
+}
+
 Result<LungView> view_lungs(const Image& film, const LungField& field, double margin, Tone tone) {
   const LungShape shape = measure_lungs(field);
   if (shape.area < kNoLungs) return no_lungs();

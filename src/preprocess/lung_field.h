@@ -44,6 +44,17 @@ struct LungShape {
 /// smaller than the other, together 6 to 75 % of the picture.
 LungShape measure_lungs(const LungField& field);
 
+/// How well the lungs are shown.
+struct LungPicture {
+  double range = 0;    ///< gray levels between the 1st and 99th percentile inside the lungs
+  double clipped = 0;  ///< share of the lungs that is black or white altogether
+  /// Cells of lung along the film's rim, by the root of all: 1 where both lungs are cut through.
+  double cut = 0;
+};
+
+/// Of an 8-bit film; zeros where there is no lung.
+LungPicture judge_picture(const Image& film, const LungField& field);
+
 /// What a network sees of a film whose lungs are known.
 struct LungView {
   Image film;   ///< 8 bits; its gray levels stretched by those in the lungs

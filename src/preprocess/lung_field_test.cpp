@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "support/phantom.h"
 
@@ -135,6 +136,24 @@ TEST(LungView, StandsAFilmOfOneGrayInTheLungs) {
   const auto view = view_lungs(Image(224, 224, Image::Pixels8(224 * 224, 90)),
                                field_of({{8, 16, 16, 32}, {40, 16, 16, 32}}), 0);
   ASSERT_TRUE(view);
+}
+
+TEST(LungPicture, TellsFlatBurntAndCutLungs) {
+  const LungField whole = field_of({{8, 16, 16, 32}, {40, 16, 16, 32}});
+  Image::Pixels8 pixels;
+  for (int i = 0; i < kGrid * kGrid; ++i) pixels.push_back(static_cast<std::uint8_t>(60 + i % 100));
+  const LungPicture good = judge_picture(Image(kGrid, kGrid, pixels), whole);
+  EXPECT_GT(good.range, 60);
+  EXPECT_EQ(good.clipped, 0);
+  EXPECT_EQ(good.cut, 0);
+
+  for (std::size_t i = 0; i < pixels.size(); i += 2) pixels[i] = 255;
+  EXPECT_NEAR(judge_picture(Image(kGrid, kGrid, pixels), whole).clipped, 0.5, 0.01);
+  EXPECT_LT(judge_picture(Image(kGrid, kGrid, Image::Pixels8(pixels.size(), 90)), whole).range, 2);
+  // Both lungs run over the lower rim.
+  EXPECT_NEAR(judge_picture(Image(kGrid, kGrid, pixels), field_of({{8, 44, 16, 20}, {40, 44, 16, 20}})).cut,
+              32 / std::sqrt(640), 1e-9);
+  EXPECT_EQ(judge_picture(Image(kGrid, kGrid, pixels), field_of(std::vector<Frame>{})).range, 0);
 }
 
 }  // namespace
