@@ -45,16 +45,19 @@ nlohmann::ordered_json measure_folds(const TrainingData& data, const std::vector
     std::vector<ScoredCase> others;
     std::vector<ScoredCase> own;
     std::vector<FoldScore> own_scores;
+    std::vector<FoldScore> other_scores;
     for (std::size_t i = 0; i < scores.size(); ++i) {
       if (scores[i].fold != fold) {
         others.push_back(calibrated[i]);
+        other_scores.push_back(scores[i]);
       } else {
         own.push_back(calibrated[i]);
         own_scores.push_back(scores[i]);
       }
     }
     const double threshold = choose_threshold(others, point);
-    json["folds"].push_back(quality_json(data.dataset, own_scores, own, threshold));
+    json["folds"].push_back(
+        quality_json(data.dataset, own_scores, own, threshold, fit_kind(data.dataset, other_scores)));
     for (std::size_t i = 0; i < scores.size(); ++i)
       if (scores[i].fold == fold) judged[i].probability = calibrated[i].probability >= threshold ? 1 : 0;
   }

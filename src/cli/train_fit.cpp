@@ -99,7 +99,11 @@ Result<Done> write_result(const FitArguments& arguments, const nlohmann::ordered
   card.input = data.input;
   card.lungs = data.lungs;
   card.classes = class_names(data.classes);
-  card.calibration = {.slope = scaling.slope, .intercept = scaling.intercept};
+  const PlattScaling kind = fit_kind(data.dataset, evidence.chosen_on);
+  card.calibration = {.slope = scaling.slope,
+                      .intercept = scaling.intercept,
+                      .kind_slope = kind.slope,
+                      .kind_intercept = kind.intercept};
   card.threshold = choose_threshold(calibrated(cases), point);
   card.undecided =
       choose_undecided(calibrated(cases), card.threshold, kDecidedRight, arguments.most_undecided);
@@ -131,12 +135,12 @@ Result<Done> write_result(const FitArguments& arguments, const nlohmann::ordered
         data.dataset, evidence.chosen_on, cross_calibrated(cases, evidence.chosen_on), card.threshold);
   } else if (!cases.empty()) {
     about["quality"]["validation"] =
-        quality_json(data.dataset, evidence.chosen_on, calibrated(cases), card.threshold);
+        quality_json(data.dataset, evidence.chosen_on, calibrated(cases), card.threshold, kind);
   }
   if (!evidence.test.empty())
     about["quality"]["test"] =
         quality_json(data.dataset, evidence.test, calibrated(pneumonia_cases(data.dataset, evidence.test)),
-                     card.threshold);
+                     card.threshold, kind);
   about.merge_patch(said);
   card.about = std::move(about);
 

@@ -19,10 +19,19 @@ std::string percent(const nlohmann::ordered_json& estimate) {
 }  // namespace
 
 nlohmann::ordered_json quality_json(const Dataset& dataset, const std::vector<FoldScore>& scores,
-                                    const std::vector<ScoredCase>& cases, double threshold) {
+                                    const std::vector<ScoredCase>& cases, double threshold,
+                                    const std::optional<PlattScaling>& kind) {
   nlohmann::ordered_json json = to_json(measure(cases, threshold));
-  const std::vector<ScoredCase> viral = viral_cases(dataset, scores);
-  if (!viral.empty()) json["bacterial_or_viral"] = to_json(measure(viral, 0.5))["accuracy"];
+  const std::vector<FoldScore> known = of_known_kind(dataset, scores);
+  if (known.empty()) return json;
+  std::vector<ScoredCase> viral = viral_cases(dataset, known);
+  if (kind)
+    for (ScoredCase& c : viral) c.probability = apply(*kind, c.probability);
+  else
+    viral = cross_calibrated(viral, known);
+  const nlohmann::ordered_json quality = to_json(measure(viral, 0.5));
+  json["bacterial_or_viral"] = quality["accuracy"];
+  json["bacterial_or_viral_ece"] = quality["ece"];
   return json;
 }
 

@@ -30,6 +30,8 @@ namespace fs = std::filesystem;
 constexpr double kWithin = 0.9;
 /// Share of normal films below SeverityModel::hardly_normal.
 constexpr double kNormalBelow = 0.99;
+/// Less of a score is no reason to doubt: films of other hospitals score a little higher throughout.
+constexpr double kLeastDoubt = 2;
 /// Exposures of each scored film that are made up, to see how far its scores wander.
 constexpr int kExposures = 4;
 
@@ -258,7 +260,7 @@ nlohmann::ordered_json judge_held_out(OpacityNet& network, const Films& read,
   std::vector<double> ill;
   for (std::size_t i = 0; i < films.size(); ++i)
     (films[i].target == 0 ? normal : ill).push_back(severity_of(model, maps[i], zones_from(films[i])).score);
-  model.hardly_normal = std::max(most(normal, kNormalBelow), 1e-3);
+  model.hardly_normal = std::max(most(normal, kNormalBelow), kLeastDoubt);
   const auto reached = static_cast<double>(
       std::ranges::count_if(ill, [&](double score) { return score >= model.hardly_normal; }));
   return {{"normal", {{"films", normal.size()}, {"median_score", most(normal, 0.5)}}},

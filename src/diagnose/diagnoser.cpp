@@ -316,9 +316,10 @@ Result<Finding> Diagnoser::diagnose(const Image& image) const {
   finding.pneumonia = 100 * pneumonia;
   finding.normal = 100 - finding.pneumonia;
   if (logits.size() == 3) {
-    finding.bacterial =
-        100 * sigmoid(static_cast<double>(logits[1] - logits[2]) / card_.calibration.temperature);
-    finding.viral = 100 - finding.bacterial;
+    const Calibration& c = card_.calibration;
+    finding.viral = 100 * sigmoid(c.kind_slope * static_cast<double>(logits[2] - logits[1]) / c.temperature +
+                                  c.kind_intercept);
+    finding.bacterial = 100 - finding.viral;
   }
   if (!prediction.maps.empty()) {
     finding.heat = heat_from(card_, prediction);

@@ -49,6 +49,9 @@ Json to_json(const ModelCard& card) {
         {"intercept", card.calibration.intercept}}},
       {"threshold", card.threshold},
   };
+  if (card.classes.size() == 3)
+    json["calibration"]["kind"] = {{"slope", card.calibration.kind_slope},
+                                   {"intercept", card.calibration.kind_intercept}};
   if (card.undecided.high > card.undecided.low)
     json["undecided"] = {{"low", card.undecided.low}, {"high", card.undecided.high}};
   if (card.lungs) json["lungs"] = to_json(*card.lungs);
@@ -95,7 +98,14 @@ Result<ModelCard> card_from_json(const Json& json) {
   card.calibration.temperature = calibration.positive_number("temperature");
   card.calibration.slope = calibration.positive_number("slope");
   card.calibration.intercept = calibration.number("intercept");
-  calibration.allow_only({"temperature", "slope", "intercept"});
+  // Cards written before kinds were calibrated have none.
+  if (calibration.has("kind")) {
+    const FieldReader kind = calibration.object("kind");
+    card.calibration.kind_slope = kind.positive_number("slope");
+    card.calibration.kind_intercept = kind.number("intercept");
+    kind.allow_only({"slope", "intercept"});
+  }
+  calibration.allow_only({"temperature", "slope", "intercept", "kind"});
 
   card.threshold = fields.number("threshold");
   fields.require(card.threshold > 0 && card.threshold < 1, "threshold", "is not between 0 and 1");

@@ -20,6 +20,10 @@ struct Calibration {
   double temperature = 1.0;
   double slope = 1.0;
   double intercept = 0.0;
+  /// Likewise for viral against bacterial: kind_slope * (viral logit - bacterial logit) /
+  /// temperature + kind_intercept -> sigmoid.
+  double kind_slope = 1.0;
+  double kind_intercept = 0.0;
 };
 
 /// Calibrated probabilities at which no verdict is given: `low` <= p < `high`, the

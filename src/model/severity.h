@@ -30,8 +30,8 @@ struct SeverityModel {
   InputSpec input{.width = 128, .height = 128, .framing = Framing::kLungs};
   /// A cell of the lungs is half opaque here, 0..1; none of it at half that, all at half as much again.
   double opaque = 0.25;
-  /// A film with a score (0..18) from here on is hardly normal: one normal film in a hundred, of
-  /// patients not trained on, reaches it.
+  /// A film with a score (0..18) from here on is hardly normal: at most one normal film in a
+  /// hundred, of patients not trained on, reaches it.
   double hardly_normal = 18;
   SeverityMargins margins;
   nlohmann::ordered_json about = nlohmann::ordered_json::object();  ///< for people: data, licence, quality

@@ -140,8 +140,9 @@ Result<Done> keep_config(const TrainOptions& options, const fs::path& run) {
   if (fs::exists(path)) {
     const Result<std::string> text = read_text(path);
     if (!text) return with_context(text.error(), path.string());
-    const auto found = nlohmann::ordered_json::parse(*text, nullptr, false);
-    if (fs::exists(run / "checkpoint.pt") && found != wanted)
+    // Options that came later are at their defaults in an older run.
+    const auto found = train_options_from_json(nlohmann::ordered_json::parse(*text, nullptr, false));
+    if (fs::exists(run / "checkpoint.pt") && (!found || to_json(*found) != wanted))
       return Error{
           ErrorCode::kInvalidArgument,
           run.string() + " holds a run with other options; choose another folder, or repeat its options"};

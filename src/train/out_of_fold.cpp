@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <map>
 #include <numeric>
@@ -61,15 +62,26 @@ std::vector<ScoredCase> pneumonia_cases(const Dataset& dataset, const std::vecto
   return cases;
 }
 
+std::vector<FoldScore> of_known_kind(const Dataset& dataset, const std::vector<FoldScore>& scores) {
+  std::vector<FoldScore> known;
+  std::ranges::copy_if(scores, std::back_inserter(known), [&](const FoldScore& score) {
+    const Subtype subtype = dataset.samples[score.sample].subtype;
+    return score.logits.size() == 3 && (subtype == Subtype::kBacterial || subtype == Subtype::kViral);
+  });
+  return known;
+}
+
 std::vector<ScoredCase> viral_cases(const Dataset& dataset, const std::vector<FoldScore>& scores) {
   std::vector<ScoredCase> cases;
   for (const FoldScore& score : scores) {
-    const Subtype subtype = dataset.samples[score.sample].subtype;
-    if (score.logits.size() < 3 || (subtype != Subtype::kBacterial && subtype != Subtype::kViral)) continue;
     const double odds = static_cast<double>(score.logits[1] - score.logits[2]);
-    cases.push_back({subtype == Subtype::kViral, 1 / (1 + std::exp(odds))});
+    cases.push_back({dataset.samples[score.sample].subtype == Subtype::kViral, 1 / (1 + std::exp(odds))});
   }
   return cases;
+}
+
+PlattScaling fit_kind(const Dataset& dataset, const std::vector<FoldScore>& scores) {
+  return fit_platt(viral_cases(dataset, of_known_kind(dataset, scores)));
 }
 
 std::vector<ScoredCase> cross_calibrated(const std::vector<ScoredCase>& cases,

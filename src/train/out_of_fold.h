@@ -29,8 +29,14 @@ std::vector<double> softmax(const std::vector<float>& logits);
 /// Truth and P(pneumonia) = 1 - P(normal) of each score.
 std::vector<ScoredCase> pneumonia_cases(const Dataset& dataset, const std::vector<FoldScore>& scores);
 
-/// Among pneumonia of known kind, with three classes: truth viral and P(viral | pneumonia).
+/// With three classes, those of pneumonia of known kind.
+std::vector<FoldScore> of_known_kind(const Dataset& dataset, const std::vector<FoldScore>& scores);
+
+/// Truth viral and P(viral | pneumonia) of scores of_known_kind().
 std::vector<ScoredCase> viral_cases(const Dataset& dataset, const std::vector<FoldScore>& scores);
+
+/// Platt scaling of viral_cases(); identity without kinds.
+PlattScaling fit_kind(const Dataset& dataset, const std::vector<FoldScore>& scores);
 
 /// `cases` with Platt scaling fitted for each fold on the other folds alone; `cases` and
 /// `scores` belong together.

@@ -70,7 +70,7 @@ TEST(FoldCases, TellPneumoniaAndKind) {
   EXPECT_LT(cases[0].probability, 0.15);
   EXPECT_TRUE(cases[1].positive);
   EXPECT_GT(cases[1].probability, 0.95);
-  const auto kinds = viral_cases(dataset(), scores());
+  const auto kinds = viral_cases(dataset(), of_known_kind(dataset(), scores()));
   ASSERT_EQ(kinds.size(), 2U);
   EXPECT_FALSE(kinds[0].positive);
   EXPECT_NEAR(kinds[0].probability, 1 / (1 + std::exp(1.75)), 1e-9);

@@ -28,6 +28,13 @@ test("Percentages of both categories sum to 100", () => {
   }
 });
 
+test("A difference that shows as nothing has no sign", () => {
+  assert.equal(text.signed(-0.2, text.points), "\u22120.2");
+  assert.equal(text.signed(0.2, text.points), "+0.2");
+  assert.equal(text.signed(-0.04, text.points), "0.0");
+  assert.equal(plain(text.signed(-0.4, text.share)), "0 %");
+});
+
 test("Durations are read in milliseconds or seconds", () => {
   assert.equal(plain(duration(38.4)), "38 ms");
   assert.equal(plain(duration(0.2)), "1 ms");

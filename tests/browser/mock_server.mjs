@@ -5,9 +5,9 @@ import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
-import { heatMap } from "./pictures.mjs";
+import { contours, heatMap } from "./pictures.mjs";
 
-const page = fileURLToPath(new URL("../../web/dist/", import.meta.url));
+const page = process.env.XRAY_PAGE ?? fileURLToPath(new URL("../../web/dist/", import.meta.url));
 const types = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
 const policy = "default-src 'self'; img-src 'self' blob: data:";
 const model = { name: "mock", version: "1" };
@@ -29,10 +29,51 @@ const card = {
   },
 };
 
+const zoneNames = [..."ABCDEF"];
+const margins = { extent: 6, score: 2.4, zone: 0.6 };
+
+/** Severity as of a film whose lungs are `extent` per cent opaque, the right more than the left. */
+function severityOf(extent) {
+  const zones = zoneNames.map((zone, index) => {
+    const share = Math.min(100, extent * (index < 3 ? 1.3 : 0.7) * (0.5 + 0.5 * (index % 3)));
+    return { zone, extent: share, score: (3 * share) / 100 };
+  });
+  const score = zones.reduce((sum, zone) => sum + zone.score, 0);
+  return {
+    severity: {
+      extent,
+      right: extent * 1.3,
+      left: extent * 0.7,
+      score,
+      grade: score < 8 ? "mild" : score < 12 ? "moderate" : "severe",
+      interval: [Math.max(0, score - 3.3), Math.min(18, score + 3.3)],
+    },
+    zones,
+  };
+}
+
+function change(before, after, margin) {
+  return { before, after, change: after - before, margin, beyond_noise: Math.abs(after - before) > margin };
+}
+
+function compare(before, after) {
+  const film = ({ id, file, created_at }) => ({ id, file, created_at });
+  const score = change(before.severity.score, after.severity.score, margins.score);
+  return {
+    before: film(before),
+    after: film(after),
+    change: !score.beyond_noise ? "unchanged" : score.change < 0 ? "better" : "worse",
+    extent: change(before.severity.extent, after.severity.extent, margins.extent),
+    score,
+    zones: before.zones.map(({ zone, score: was }, index) => ({ zone, ...change(was, after.zones[index].score, margins.zone) })),
+  };
+}
+
 const refusals = {
   not_a_picture: [400, "Not a picture"],
   damaged: [400, "Damaged picture"],
   not_found: [404, "Not found"],
+  unusable: [422, "Cannot be compared"],
 };
 
 /** Width and height of a PNG or JPEG, or the code of what is wrong with it. */
@@ -74,15 +115,19 @@ export function startMock(kept = new Map(), port = 0) {
     await new Promise((done) => setTimeout(done, 40));
     if (typeof size === "string") return problem(response, size, "neither JPEG nor PNG, or cut short");
     const ill = /pneumonia|bacteria|virus|ill/i.test(file.name);
+    const judged = !/flat/i.test(file.name);
     const share = ill ? 97.36 : 1.8;
     const finding = {
       id: randomUUID(),
       created_at: new Date().toISOString(),
       file: file.name,
-      verdict: ill ? "pneumonia" : "normal",
-      percent: { normal: 100 - share, pneumonia: share },
-      reasons: [],
-      subtype: { bacterial: 72.2, viral: 27.8 },
+      verdict: !judged ? "rejected" : ill ? "pneumonia" : "normal",
+      reasons: judged ? [] : [{ code: "flat", text: "The picture is one flat gray" }],
+      ...(judged && {
+        percent: { normal: 100 - share, pneumonia: share },
+        subtype: { bacterial: 72.2, viral: 27.8 },
+        ...severityOf(ill ? 23.4 : 1.2),
+      }),
       model: `${model.name} ${model.version}`,
       milliseconds: 38.2,
       timing: { decode: 12.1, preprocess: 3.9, infer: 21.6, total: 38.2 },
@@ -90,6 +135,14 @@ export function startMock(kept = new Map(), port = 0) {
     };
     kept.set(finding.id, { finding, bytes });
     json(response, 201, finding);
+  };
+
+  const comparison = async (request, response) => {
+    const { before, after } = await new Response(request).json();
+    const [first, second] = [before, after].map((id) => kept.get(id)?.finding);
+    if (!first || !second) return problem(response, "not_found");
+    if (!first.severity || !second.severity) return problem(response, "unusable");
+    json(response, 200, compare(first, second));
   };
 
   const list = (query, response) => {
@@ -117,6 +170,7 @@ export function startMock(kept = new Map(), port = 0) {
     const entry = kept.get(id);
     if (pathname === "/api/v1/findings" && request.method === "POST") return void create(request, response);
     if (pathname === "/api/v1/findings") return list(searchParams, response);
+    if (pathname === "/api/v1/comparisons") return void comparison(request, response);
     if (pathname === "/api/v1/model") return json(response, 200, card);
     if (id === undefined) return void asset(pathname, response);
     if (entry === undefined) return problem(response, "not_found");
@@ -125,7 +179,10 @@ export function startMock(kept = new Map(), port = 0) {
       return response.writeHead(204).end();
     }
     if (part === "image") return png(response, entry.bytes);
-    if (part === "heatmap") return png(response, heatMap(320, Math.round((320 * entry.finding.picture.height) / entry.finding.picture.width)));
+    if (part === "heatmap") {
+      const draw = searchParams.get("layer") === "contour" ? contours : heatMap;
+      return png(response, draw(320, Math.round((320 * entry.finding.picture.height) / entry.finding.picture.width)));
+    }
     return json(response, 200, entry.finding);
   });
   return new Promise((ready) =>

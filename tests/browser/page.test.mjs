@@ -14,7 +14,7 @@ import { basename, join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { startMock } from "./mock_server.mjs";
-import { encodePng, phantom } from "./pictures.mjs";
+import { encodePng, heatMap, phantom } from "./pictures.mjs";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const require = createRequire(join(root, "web/package.json"));
@@ -137,6 +137,7 @@ function pageTest(name, { refused = [], path = "", ...options }, body) {
       await body(page, t);
       assert.deepEqual(complaints, []);
     } finally {
+      await page.unrouteAll({ behavior: "ignoreErrors" });
       await context.close();
     }
   });
@@ -164,6 +165,41 @@ async function heatOpacity(page, wanted) {
     return map && Math.abs(Number(getComputedStyle(map).opacity) - value) < 0.005;
   }, wanted);
 }
+
+/** What a server may say of a film with pneumonia, whatever the model at work says of a drawn one. */
+const ill = {
+  verdict: "pneumonia",
+  percent: { normal: 8, pneumonia: 92 },
+  reasons: [],
+  severity: { extent: 23.4, right: 30.1, left: 15.2, score: 6.2, grade: "mild", interval: [2.9, 9.5] },
+  zones: [10, 40.2, 41, 0.4, 20, 25].map((extent, index) => ({ zone: "ABCDEF"[index], extent, score: extent / 33.4 })),
+};
+
+/** Draws a heat map where the server has none, as of a film that it refuses. */
+const drawHeat = (page) =>
+  page.route(/\/heatmap\?/, async (route) => {
+    const response = await route.fetch();
+    return route.fulfill(response.ok() ? { response } : { contentType: "image/png", body: heatMap(320, 240) });
+  });
+
+/** Has the server say so of every finding, once the page is loaded anew. */
+async function claim(page, said) {
+  await drawHeat(page);
+  await page.route(/\/api\/v1\/findings(\?[^/]*|\/[^/]+)?$/, async (route) => {
+    if (route.request().method() !== "GET") return route.continue();
+    const response = await route.fetch();
+    const answer = await response.json();
+    const alter = (finding) => ({ ...finding, ...said });
+    const json = answer.findings ? { ...answer, findings: answer.findings.map(alter) } : alter(answer);
+    return route.fulfill({ response, json });
+  });
+  await page.reload();
+  await page.locator(".film-loaded").waitFor();
+  await rows(page).first().waitFor();
+}
+
+const idOf = (page) => new URL(page.url()).hash.split("/").at(-1);
+const plain = (words) => words.replaceAll("\u00a0", " ");
 
 async function assertAccessible(page, where) {
   await page.evaluate(axe);
@@ -436,6 +472,218 @@ pageTest("A finding is deleted after confirmation alone", {}, async (page) => {
   assert.equal((await page.request.get(address)).status(), 404);
   await page.locator(".answer-file", { hasText: basename(pictures[1]) }).waitFor();
   assert.ok(await page.evaluate(() => document.activeElement.classList.contains("row-link")));
+});
+
+pageTest("Severity is told in words, as a score and zone by zone", {}, async (page) => {
+  await read(page, pictures.slice(0, 1));
+  await claim(page, ill);
+  const words = plain(await page.locator(".severity").innerText());
+  assert.match(words, /Mild: about 23 % of the lungs opaque \(right 30 %, left 15 %\)/);
+  assert.match(words, /6\.2 of 18 \(2\.9 to 9\.5\)/);
+  await page.getByText("adults with COVID-19").waitFor();
+  const zones = page.getByRole("table", { name: /each zone/ });
+  assert.deepEqual(await zones.getByRole("columnheader").allInnerTexts(), ["Right lung", "Left lung"]);
+  assert.deepEqual(await zones.getByRole("rowheader").allInnerTexts(), ["Upper", "Middle", "Lower"]);
+  // The patient's right lung lies on the left of the picture.
+  const extents = (await zones.locator("tbody td .zone-extent").allInnerTexts()).map(plain);
+  assert.deepEqual(extents, ["10 %", "0 %", "40 %", "20 %", "41 %", "25 %"]);
+  await page.waitForFunction(() => document.querySelector(".film-heat").naturalWidth > 0);
+  const [film, table] = await Promise.all([page.locator(".film").boundingBox(), zones.boundingBox()]);
+  assert.ok(table.x >= film.x + film.width, "the zones stand beside the film");
+  await shot(page, "severity-dark");
+  await assertAccessible(page, "severity in the dark theme");
+  await page.getByRole("radio", { name: "Light" }).check();
+  await shot(page, "severity-light");
+  await assertAccessible(page, "severity in the light theme");
+  await page.setViewportSize(phone);
+  await assertFitsAcross(page, "severity on a phone");
+  const [above, below] = await Promise.all([page.locator(".film").boundingBox(), zones.boundingBox()]);
+  assert.ok(below.y >= above.y + above.height, "on a phone the zones lie under the film");
+  await shot(page, "severity-phone");
+});
+
+pageTest("Severity is not shown where the film is normal, nor where the model does not tell it", {}, async (page) => {
+  await read(page, pictures.slice(0, 1));
+  for (const said of [
+    { ...ill, verdict: "normal" },
+    { ...ill, severity: undefined, zones: undefined },
+  ]) {
+    await claim(page, said);
+    assert.equal(await page.locator(".share").count(), 2);
+    assert.equal(await page.locator(".severity").count(), 0);
+    assert.ok(!(await page.locator(".finding").getByRole("table").isVisible()));
+    await page.unrouteAll();
+  }
+});
+
+pageTest("A film that looks normal but is opaque says so", {}, async (page) => {
+  await read(page, pictures.slice(0, 1));
+  await claim(page, { ...ill, verdict: "uncertain", reasons: [{ code: "opacity", text: "Opaque" }] });
+  assert.equal(await verdict(page).innerText(), "Uncertain");
+  await page.locator(".reasons").getByText("areas of the lungs are opaque").waitFor();
+  await page.locator(".severity").waitFor();
+});
+
+pageTest("Contours are drawn on request, by button and key", {}, async (page) => {
+  await read(page, pictures.slice(0, 1));
+  await claim(page, ill);
+  const contours = page.locator(".film-contours");
+  const button = page.getByRole("button", { name: "Contours" });
+  assert.equal(await button.getAttribute("aria-pressed"), "false");
+  assert.ok(!(await contours.isVisible()));
+  await page.keyboard.press("c");
+  await contours.waitFor();
+  await page.waitForFunction(() => document.querySelector(".film-contours").naturalWidth > 0);
+  assert.match(await contours.getAttribute("src"), /layer=contour/);
+  assert.match(await spoken(page), /Contours shown/);
+  await page.waitForFunction(() => document.querySelector(".film-heat").naturalWidth > 0);
+  await shot(page, "contours-dark");
+  await button.click();
+  await contours.waitFor({ state: "hidden" });
+  await page.getByRole("button", { name: "About" }).click();
+  await page.getByLabel("Single-key shortcuts").uncheck();
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("c");
+  assert.equal(await button.getAttribute("aria-pressed"), "false");
+});
+
+for (const [shape, width, height] of [["landscape", 640, 480], ["portrait", 420, 640]]) {
+  pageTest(`A finding of a ${shape} film is printed on one page, dark on white`, {}, async (page) => {
+    const film = phantom({ opacity: 0.9, width, height });
+    await read(page, [{ name: `ill-${shape}.png`, mimeType: "image/png", buffer: film }]);
+    const reasons = ["near_threshold", "opacity", "inverted"].map((code) => ({ code, text: code }));
+    await claim(page, { ...ill, verdict: "uncertain", reasons });
+    await page.waitForFunction(() => document.querySelector(".film-heat").naturalWidth > 0);
+    await page.evaluate(() => (window.print = () => (window.printed = true)));
+    await page.getByRole("button", { name: "Print" }).click();
+    assert.ok(await page.evaluate(() => window.printed));
+    // However the film is shown on the screen, all of it is printed, with its heat map.
+    await page.locator(".film").press("+");
+    await page.keyboard.press("h");
+    const pdf = await page.pdf({ preferCSSPageSize: true });
+    // A page of a PDF is an object of its own, which Chromium writes in plain text.
+    assert.equal(pdf.toString("latin1").match(/\/Type\s*\/Page\b/g)?.length, 1);
+    await page.emulateMedia({ media: "print" });
+    for (const part of [".film-picture", ".film-heat", ".shares", ".reasons", ".severity", ".zones", ".facts"]) {
+      assert.ok(await page.locator(part).isVisible(), `${part} is printed`);
+    }
+    const finding = await (await page.request.get(`${server.url}/api/v1/findings/${idOf(page)}`)).json();
+    const text = await page.locator("body").innerText();
+    for (const word of [`ill-${shape}.png`, "Uncertain", finding.model, "Read on", "Not a medical device"]) {
+      assert.ok(text.includes(word), `${word} is printed`);
+    }
+    assert.equal(await page.locator("button:visible, .head:visible, .list:visible").count(), 0);
+    await heatOpacity(page, 0.45);
+    assert.equal(await page.evaluate(() => getComputedStyle(document.body).backgroundColor), "rgb(255, 255, 255)");
+    await shot(page, `print-${shape}`);
+  });
+}
+
+/** A comparison as a server may answer it. */
+function compared(before, after, change, { by, beyond = true }) {
+  const film = (id) => ({ id, file: `${id.slice(0, 8)}.png`, created_at: "2026-11-20T08:00:00Z" });
+  const moved = (from, difference, margin, beyond_noise) => ({
+    before: from,
+    after: from + difference,
+    change: difference,
+    margin,
+    beyond_noise,
+  });
+  return {
+    before: film(before),
+    after: film(after),
+    change,
+    extent: moved(23.4, by, 6, beyond),
+    score: moved(6.2, by / 4, 2.5, beyond),
+    zones: [..."ABCDEF"].map((zone) => ({ zone, ...moved(1.4, by / 20, 0.5, beyond && zone === "C") })),
+  };
+}
+
+pageTest("Two films are compared, and a link leads to the comparison", {}, async (page) => {
+  // A model that tells no severity refuses; the page is then shown what another would say.
+  await page.route("**/api/v1/comparisons", async (route) => {
+    const { before, after } = route.request().postDataJSON();
+    const response = await route.fetch();
+    if (response.ok()) return route.fulfill({ response });
+    return route.fulfill({ json: compared(before, after, "better", { by: -12.4 }) });
+  });
+  await read(page, pictures.slice(0, 1));
+  const before = idOf(page);
+  await read(page, pictures.slice(1, 2));
+  await page.waitForFunction((id) => !location.hash.endsWith(id), before);
+  await verdict(page).waitFor();
+  const after = idOf(page);
+  await claim(page, ill);
+  await page.getByRole("button", { name: "Compare with" }).click();
+  const dialog = page.getByRole("dialog", { name: "Compare with which film?" });
+  await dialog.locator(".row-link").first().waitFor();
+  assert.equal(await dialog.locator(`.row-link[href$="${after}"][href*="${after}/"]`).count(), 0, "not with itself");
+  await assertAccessible(page, "the choice of a film");
+  await dialog.locator(`.row-link[href="#/compare/${before}/${after}"]`).press("Enter");
+  await dialog.waitFor({ state: "detached" });
+  const heading = page.getByRole("article", { name: "Comparison" }).getByRole("heading");
+  await heading.waitFor();
+  const told = await heading.innerText();
+  assert.match(told, /^(Better|Worse|No change beyond noise)$/);
+  assert.ok(await heading.evaluate((element) => document.activeElement === element));
+  await page.locator(".pair .film-loaded").nth(1).waitFor();
+  await page.waitForFunction(() =>
+    [...document.querySelectorAll(".film-heat")].filter((image) => image.naturalWidth > 0).length === 2,
+  );
+  const links = await page.locator("figcaption a").evaluateAll((all) => all.map((link) => link.getAttribute("href")));
+  assert.deepEqual(links, [`#/findings/${before}`, `#/findings/${after}`]);
+  assert.equal(await page.getByRole("table").getByRole("row").count(), 9);
+  await page.keyboard.press("h");
+  assert.equal(await page.getByRole("button", { name: "Heat map" }).getAttribute("aria-pressed"), "false");
+  await page.keyboard.press("h");
+  await page.locator(".film").first().press("+");
+  await page.locator(".film-enlarged").nth(1).waitFor();
+  await page.getByRole("button", { name: "Fit" }).click();
+  await shot(page, "comparison-dark");
+  await assertAccessible(page, "a comparison");
+  await page.reload();
+  await heading.waitFor();
+  assert.equal(await heading.innerText(), told);
+  await page.getByRole("link", { name: "Exchange" }).click();
+  await page.waitForFunction((route) => location.hash === route, `#/compare/${after}/${before}`);
+  await page.locator(".pair .film-loaded").nth(1).waitFor();
+  await page.setViewportSize(phone);
+  await assertFitsAcross(page, "a comparison on a phone");
+  await shot(page, "comparison-phone");
+});
+
+pageTest("A comparison tells change from noise, in words", {}, async (page) => {
+  await read(page, pictures.slice(0, 1));
+  const id = idOf(page);
+  let answer;
+  await drawHeat(page);
+  await page.route("**/api/v1/comparisons", (route) => route.fulfill({ json: answer }));
+  const say = async (change, how) => {
+    answer = compared(id, id, change, how);
+    await page.goto("about:blank");
+    await page.goto(`${server.url}/#/compare/${id}/${id}`);
+    await page.locator(".pair .film-loaded").nth(1).waitFor();
+    return plain(await page.locator(".comparison-head").innerText());
+  };
+  assert.match(await say("better", { by: -12.4 }), /Better[^]*12 % less of the lungs is opaque \(23 % before, 11 % after\), beyond/);
+  const zones = page.locator(".changes .beyond");
+  assert.equal(await zones.count(), 3);
+  assert.match(plain(await zones.nth(2).innerText()), /Right lower\s+1\.4\s+0\.8\s+\u22120\.6\s+beyond \u00b10\.5/);
+  assert.match(await say("worse", { by: 12 }), /Worse[^]*12 % more of the lungs is opaque/);
+  assert.match(await say("unchanged", { by: -2, beyond: false }), /No change beyond noise[^]*may differ by 6 %/);
+  assert.equal(await zones.count(), 0);
+});
+
+pageTest("Films that cannot be compared say why", { refused: ["404", "422"] }, async (page) => {
+  const flat = encodePng(300, 200, 1, Buffer.alloc(300 * 200, 90));
+  await choose(page, [{ name: "flat.png", mimeType: "image/png", buffer: flat }]);
+  await verdict(page).waitFor();
+  const unjudged = idOf(page);
+  assert.equal(await page.getByRole("button", { name: "Compare with" }).count(), 0);
+  await page.goto(`${server.url}/#/compare/${unjudged}/${unjudged}`);
+  await reason(page, "These two films cannot be compared");
+  await page.goto(`${server.url}/#/compare/${unjudged}/01890000-0000-7000-8000-000000000000`);
+  await reason(page, "One of the two findings does not exist");
 });
 
 pageTest("A link to a finding that is gone says so", { refused: ["404"], path: "#/findings/01890000-0000-7000-8000-000000000000" }, async (page) => {

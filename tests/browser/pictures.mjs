@@ -68,8 +68,8 @@ export function phantom({ width = 900, height = 680, opacity = 0, seed = 1 } = {
   return encodePng(width, height, 1, samples);
 }
 
-/** Two warm patches on nothing, as RGBA PNG. */
-export function heatMap(width, height) {
+/** RGBA PNG of what `colour` makes of two patches, 0..1. */
+function patches(width, height, colour) {
   const samples = Buffer.alloc(width * height * 4);
   for (let row = 0; row < height; ++row) {
     for (let column = 0; column < width; ++column) {
@@ -77,10 +77,21 @@ export function heatMap(width, height) {
       const y = row / height - 0.5;
       const left = Math.exp(-(((x + 0.2) / 0.1) ** 2) - ((y - 0.05) / 0.15) ** 2);
       const right = 0.6 * Math.exp(-(((x - 0.2) / 0.09) ** 2) - ((y + 0.1) / 0.12) ** 2);
-      const value = clamp(left + right, 0, 1);
-      const colour = [110 + 145 * Math.min(1, 1.5 * value), 235 * value ** 1.5, 90 * (1 - value)];
-      samples.set([...colour, 190 * Math.min(1, 2 * value)].map(Math.round), (row * width + column) * 4);
+      samples.set(colour(clamp(left + right, 0, 1)).map(Math.round), (row * width + column) * 4);
     }
   }
   return encodePng(width, height, 4, samples);
 }
+
+/** Two warm patches on nothing, as RGBA PNG. */
+export const heatMap = (width, height) =>
+  patches(width, height, (value) => [
+    110 + 145 * Math.min(1, 1.5 * value),
+    235 * value ** 1.5,
+    90 * (1 - value),
+    190 * Math.min(1, 2 * value),
+  ]);
+
+/** Their outlines. */
+export const contours = (width, height) =>
+  patches(width, height, (value) => [255, 235, 120, Math.abs(value - 0.3) < 0.03 ? 255 : 0]);

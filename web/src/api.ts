@@ -7,7 +7,34 @@ export interface Reason {
   text: string;
 }
 
-/** What the server says of one picture; percentages are 0..100, and missing where rejected. */
+export type Grade = "mild" | "moderate" | "severe";
+
+/** How much of the lungs is opaque, in per cent of each lung field, and how densely. */
+export interface Severity {
+  extent: number;
+  /** Of the patient's right lung, which lies on the left of the picture. */
+  right: number;
+  left: number;
+  /** 0..18, by the model of the Brixia score; `interval` is where it may lie. */
+  score: number;
+  grade: Grade;
+  interval: [number, number];
+}
+
+/** The six zones of the lungs: A to C down the patient's right lung, D to F down the left. */
+export type ZoneName = "A" | "B" | "C" | "D" | "E" | "F";
+
+export interface Zone {
+  zone: ZoneName;
+  extent: number;
+  /** 0..3 */
+  score: number;
+}
+
+/**
+ * What the server says of one picture; percentages are 0..100, and missing where rejected.
+ * Severity is missing too where the model does not tell it.
+ */
 export interface Finding {
   id: string;
   created_at: string;
@@ -16,6 +43,8 @@ export interface Finding {
   percent?: Record<Answer, number>;
   reasons: Reason[];
   subtype?: { bacterial: number; viral: number };
+  severity?: Severity;
+  zones?: Zone[];
   model: string;
   milliseconds: number;
   timing?: { decode: number; preprocess: number; infer: number; total: number };
@@ -25,6 +54,27 @@ export interface Finding {
 export interface FindingPage {
   findings: Finding[];
   next_before?: string | null;
+}
+
+/** How one figure differs between two films, and by how much two of the same chest would. */
+export interface Change {
+  before: number;
+  after: number;
+  change: number;
+  margin: number;
+  beyond_noise: boolean;
+}
+
+type Film = Pick<Finding, "id" | "file" | "created_at">;
+
+/** A film beside an earlier one. */
+export interface Comparison {
+  before: Film;
+  after: Film;
+  change: "better" | "worse" | "unchanged";
+  extent: Change;
+  score: Change;
+  zones: (Change & { zone: ZoneName })[];
 }
 
 export type ModelCard = Record<string, unknown>;
@@ -55,6 +105,9 @@ export const imageUrl = (id: string, max?: number) =>
   `${findingUrl(id)}/image${max ? `?max=${max}` : ""}`;
 
 export const heatmapUrl = (id: string, max: number) => `${findingUrl(id)}/heatmap?max=${max}`;
+
+/** The outlines of the opaque areas. */
+export const contourUrl = (id: string, max: number) => `${heatmapUrl(id, max)}&layer=contour`;
 
 function problemOf(status: number, body: string, retryAfter: string | null): Problem {
   let code = "";
@@ -104,6 +157,15 @@ export async function getFinding(id: string): Promise<Finding> {
 
 export async function deleteFinding(id: string): Promise<void> {
   await request(findingUrl(id), { method: "DELETE" });
+}
+
+export async function compareFindings(before: string, after: string): Promise<Comparison> {
+  const response = await request(`${root}/comparisons`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ before, after }),
+  });
+  return response.json() as Promise<Comparison>;
 }
 
 let model: Promise<ModelCard> | null = null;

@@ -1,6 +1,7 @@
-import { getModel } from "./api";
+import { getModel, type Finding } from "./api";
 import { button, el, fileName, icon } from "./dom";
-import type { Entry } from "./findings";
+import { comparisonRoute, type Entry, type Findings } from "./findings";
+import { brief } from "./list";
 import { cardView } from "./model_card";
 import { text } from "./text";
 
@@ -99,6 +100,63 @@ export function removeDialog(entry: Entry, remove: () => Promise<void>): HTMLDia
         button({ label: words.cancel }, () => dialog.close()),
         confirm,
       ),
+    ),
+  );
+  closeFromBeside(dialog);
+  dialog.addEventListener("close", () => dialog.remove());
+  return dialog;
+}
+
+/** Asks for the film to compare with. What has been read first is taken for the earlier of the two. */
+export function compareDialog(finding: Finding, findings: Findings): HTMLDialogElement {
+  const words = text.compare;
+  const dialog = el("dialog", { class: "dialog", attr: { "aria-labelledby": "compare-title" } });
+  const rows = el("ol");
+  const foot = el("div");
+  const age = ({ created_at, id }: Finding) => `${created_at} ${id}`;
+  const fill = () => {
+    const others = findings.comparable(finding);
+    rows.replaceChildren(
+      ...others.map((other) => {
+        const [before, after] = age(other) < age(finding) ? [other, finding] : [finding, other];
+        return el(
+          "li",
+          { class: "row", attr: { "data-verdict": other.verdict } },
+          el(
+            "a",
+            {
+              class: "row-link",
+              attr: { href: comparisonRoute(before.id, after.id) },
+              on: { click: () => dialog.close() },
+            },
+            ...brief(other),
+          ),
+        );
+      }),
+    );
+    foot.replaceChildren(
+      others.length === 0 ? el("p", { class: "muted", text: words.none }) : "",
+      findings.more
+        ? button({ label: text.list.more }, () => {
+            const shown = others.length;
+            void findings.loadMore().then(() => {
+              fill();
+              // The button has gone with its row of old: the focus goes on to the first new finding.
+              (rows.children[shown]?.querySelector("a") ?? foot.querySelector("button"))?.focus();
+            });
+          })
+        : "",
+    );
+  };
+  fill();
+  dialog.append(
+    el(
+      "div",
+      { class: "dialog-body" },
+      el("div", { class: "dialog-head" }, el("h2", { text: words.title, attr: { id: "compare-title" } }), close(dialog)),
+      el("p", { text: words.body }),
+      rows,
+      foot,
     ),
   );
   closeFromBeside(dialog);

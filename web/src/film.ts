@@ -1,84 +1,61 @@
-import { button, el, icon } from "./dom";
+import { el } from "./dom";
 import { text } from "./text";
 
 const largestScale = 10;
-const zoomStep = 1.4;
+export const zoomStep = 1.4;
 const moveStep = 0.1;
 
-/** How strongly the heat map shows, 0..1, and whether at all; the same for every film of a visit. */
-const heat = { strength: 0.45, on: true };
+/** What a heat map shows. */
+export type Heat = "evidence" | "opacity";
 
-/** A film on black with the heat map over it; can be zoomed and moved. */
+/** What lies over a film: how strongly the heat map shows, 0..1, and whether the contours do. */
+export interface Layers {
+  heat: number;
+  contours: boolean;
+}
+
+/** A film on black with its layers over it; can be zoomed and moved. */
 export class Film {
   readonly stage: HTMLElement;
-  readonly tools: HTMLElement;
   /** Called when the film is first enlarged: finer pixels become worth their bytes. */
   onEnlarge: (() => void) | null = null;
+  /** Called when the film has been zoomed or moved. */
+  onPlace: () => void = () => undefined;
+  /** Called when a layer has come or gone. */
+  onLayer: () => void = () => undefined;
 
   #frame: HTMLElement;
   #picture: HTMLImageElement;
-  #heatMap: HTMLImageElement;
-  #toggle: HTMLButtonElement;
-  #slider: HTMLInputElement;
-  #reading: HTMLElement;
-  #zoomReading: HTMLOutputElement;
-  #legend: HTMLElement;
+  #heatMap = el("img", { class: "film-heat", attr: { alt: "", draggable: "false", hidden: true } });
+  #contours = el("img", { class: "film-contours", attr: { alt: "", draggable: "false", hidden: true } });
+  #heat: Heat | "failed" | null = null;
+  #contourUrl: string | null = null;
   #turn = 0;
   #scale = 1;
   #x = 0;
   #y = 0;
 
-  constructor(name: string) {
+  constructor(name: string, label = text.film.label) {
     this.#picture = el("img", { class: "film-picture", attr: { alt: text.film.alt(name), draggable: "false" } });
-    this.#heatMap = el("img", { class: "film-heat", attr: { alt: "", draggable: "false", hidden: true } });
-    this.#frame = el("div", { class: "film-frame" }, this.#picture, this.#heatMap);
-    this.stage = el(
-      "div",
-      { class: "film", attr: { role: "group", tabindex: 0, "aria-label": text.film.label } },
-      this.#frame,
-    );
-
-    this.#toggle = el(
-      "button",
-      {
-        class: "button heat-toggle",
-        attr: { type: "button", title: text.film.heatHint, "aria-keyshortcuts": "H" },
-        on: { click: () => this.toggleHeat() },
-      },
-      icon("heat"),
-      el("span", { text: text.film.heat }),
-    );
-    this.#slider = el("input", {
-      class: "heat-slider",
-      attr: { type: "range", min: 0, max: 100, step: 1, "aria-label": text.film.strength },
-      on: {
-        input: () => {
-          heat.strength = this.#slider.valueAsNumber / 100;
-          heat.on = heat.strength > 0;
-          this.#showHeat();
-        },
-      },
-    });
-    this.#reading = el("span", { class: "heat-reading", attr: { "aria-hidden": "true" } });
-    this.#zoomReading = el("output", { class: "zoom-reading" });
-    this.#legend = el("p", { class: "legend" });
-    this.tools = el(
-      "div",
-      { class: "tools" },
-      el("div", { class: "heat" }, this.#toggle, this.#slider, this.#reading),
-      this.#legend,
-      el(
-        "div",
-        { class: "zoom" },
-        button({ icon: "minus", label: text.film.zoomOut, bare: true }, () => this.#zoom(1 / zoomStep)),
-        this.#zoomReading,
-        button({ icon: "plus", label: text.film.zoomIn, bare: true }, () => this.#zoom(zoomStep)),
-        button({ label: text.film.fit }, () => this.#fit()),
-      ),
-    );
-    this.setHeatMap(null);
+    this.#frame = el("div", { class: "film-frame" }, this.#picture, this.#heatMap, this.#contours);
+    this.stage = el("div", { class: "film", attr: { role: "group", tabindex: 0, "aria-label": label } }, this.#frame);
+    this.#heatMap.onerror = () => this.#setHeat("failed");
+    this.#contours.onerror = () => this.setContours(null);
     this.#listen();
     this.#place();
+  }
+
+  get scale(): number {
+    return this.#scale;
+  }
+
+  /** What the heat map shows, "failed" where it could not be loaded, null where there is none. */
+  get heat(): Heat | "failed" | null {
+    return this.#heat;
+  }
+
+  get hasContours(): boolean {
+    return this.#contourUrl !== null;
   }
 
   /**
@@ -104,52 +81,52 @@ export class Film {
     return true;
   }
 
-  /** Lays the map over the picture; null where there is none. */
-  setHeatMap(url: string | null): void {
-    this.#toggle.disabled = this.#slider.disabled = url === null;
-    if (url !== null) {
-      this.#legend.replaceChildren(
-        text.film.legend,
-        el("span", { text: text.film.weak }),
-        el("span", { class: "legend-ramp" }),
-        el("span", { text: text.film.strong }),
-      );
-      this.#heatMap.src = url;
-      this.#heatMap.onerror = () => {
-        this.setHeatMap(null);
-        this.#legend.replaceChildren(text.film.noHeat);
-      };
+  /** Says in the picture's place that it could not be loaded. */
+  fail(): void {
+    this.stage.append(el("p", { class: "film-failed", text: text.film.failed }));
+  }
+
+  /** Lays the map over the picture. */
+  setHeatMap(url: string, shows: Heat): void {
+    this.#heatMap.src = url;
+    this.#setHeat(shows);
+  }
+
+  /** The outlines of the opaque areas, loaded when they are first to be shown; null where there are none. */
+  setContours(url: string | null): void {
+    this.#contourUrl = url;
+    this.onLayer();
+  }
+
+  show({ heat, contours }: Layers): void {
+    this.#frame.style.setProperty("--heat", String(heat));
+    this.#contours.hidden = !contours || this.#contourUrl === null;
+    if (!this.#contours.hidden && this.#contourUrl !== this.#contours.getAttribute("src")) {
+      this.#contours.src = this.#contourUrl ?? "";
     }
-    this.#heatMap.hidden = url === null;
-    this.#showHeat();
   }
 
-  /** Returns whether the map shows now; null where there is none. */
-  toggleHeat(): boolean | null {
-    if (this.#toggle.disabled) return null;
-    heat.on = !heat.on;
-    if (heat.on && heat.strength === 0) heat.strength = 0.45;
-    this.#showHeat();
-    return heat.on;
+  /** Shows the same part of the picture as another film does of its own. */
+  follow(other: Film): void {
+    this.#scale = other.#scale;
+    this.#x = (other.#x * this.#frame.offsetWidth) / (other.#frame.offsetWidth || 1);
+    this.#y = (other.#y * this.#frame.offsetHeight) / (other.#frame.offsetHeight || 1);
+    this.#put();
   }
 
-  #showHeat(): void {
-    const shown = heat.on ? heat.strength : 0;
-    this.#frame.style.setProperty("--heat", String(shown));
-    this.#slider.style.setProperty("--filled", `${shown * 100}%`);
-    this.#slider.valueAsNumber = Math.round(shown * 100);
-    this.#slider.setAttribute("aria-valuetext", text.share(shown * 100));
-    this.#reading.textContent = text.share(shown * 100);
-    this.#toggle.setAttribute("aria-pressed", String(heat.on));
-  }
-
-  #fit(): void {
+  fit(): void {
     this.#scale = 1;
     this.#place();
   }
 
+  #setHeat(heat: Heat | "failed"): void {
+    this.#heat = heat;
+    this.#heatMap.hidden = heat === "failed";
+    this.onLayer();
+  }
+
   /** Zooms about a point given from the stage's centre, in CSS pixels. */
-  #zoom(factor: number, x = 0, y = 0): void {
+  zoom(factor = zoomStep, x = 0, y = 0): void {
     const before = this.#scale;
     this.#scale = Math.min(largestScale, Math.max(1, before * factor));
     const real = this.#scale / before;
@@ -164,8 +141,13 @@ export class Film {
     this.#place();
   }
 
-  /** Keeps the film's edges from leaving the stage, then moves it there. */
   #place(): void {
+    this.#put();
+    this.onPlace();
+  }
+
+  /** Keeps the film's edges from leaving the stage, then moves it there. */
+  #put(): void {
     const reach = (frame: number, stage: number) => Math.max(0, (frame * this.#scale - stage) / 2);
     const x = reach(this.#frame.offsetWidth, this.stage.clientWidth);
     const y = reach(this.#frame.offsetHeight, this.stage.clientHeight);
@@ -173,7 +155,6 @@ export class Film {
     this.#y = Math.min(y, Math.max(-y, this.#y));
     this.#frame.style.setProperty("transform", `translate(${this.#x}px, ${this.#y}px) scale(${this.#scale})`);
     this.stage.classList.toggle("film-enlarged", this.#scale > 1);
-    this.#zoomReading.value = text.film.zoom(this.#scale);
     if (this.#scale > 1 && this.onEnlarge) {
       this.onEnlarge();
       this.onEnlarge = null;
@@ -194,22 +175,22 @@ export class Film {
         if (event.deltaY > 0 && this.#scale === 1 && !event.ctrlKey) return;
         event.preventDefault();
         const lines = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 16 : 1;
-        this.#zoom(Math.exp(-event.deltaY * lines * 0.002), ...this.#fromCentre(event));
+        this.zoom(Math.exp(-event.deltaY * lines * 0.002), ...this.#fromCentre(event));
       },
       { passive: false },
     );
     stage.addEventListener("dblclick", (event) => {
-      if (this.#scale > 1) this.#fit();
-      else this.#zoom(2.5, ...this.#fromCentre(event));
+      if (this.#scale > 1) this.fit();
+      else this.zoom(2.5, ...this.#fromCentre(event));
     });
     stage.addEventListener("keydown", (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey) return;
       const step = moveStep * Math.min(stage.clientWidth, stage.clientHeight);
       const actions: Record<string, () => void> = {
-        "+": () => this.#zoom(zoomStep),
-        "=": () => this.#zoom(zoomStep),
-        "-": () => this.#zoom(1 / zoomStep),
-        "0": () => this.#fit(),
+        "+": () => this.zoom(),
+        "=": () => this.zoom(),
+        "-": () => this.zoom(1 / zoomStep),
+        "0": () => this.fit(),
         ArrowLeft: () => this.#move(step, 0),
         ArrowRight: () => this.#move(-step, 0),
         ArrowUp: () => this.#move(0, step),
@@ -243,7 +224,7 @@ export class Film {
         const points = [...fingers.values()];
         const x = points.reduce((sum, point) => sum + point[0], 0) / points.length;
         const y = points.reduce((sum, point) => sum + point[1], 0) / points.length;
-        this.#zoom(spread() / before, x, y);
+        this.zoom(spread() / before, x, y);
       }
     });
     for (const end of ["pointerup", "pointercancel"] as const) {

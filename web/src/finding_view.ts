@@ -1,17 +1,20 @@
-import { getModel, heatmapUrl, imageUrl, type Answer, type Finding } from "./api";
+import { contourUrl, getModel, heatmapUrl, imageUrl, type Answer, type Finding } from "./api";
 import { button, el, fileName, icon } from "./dom";
 import { Film } from "./film";
+import { FilmTools } from "./film_tools";
 import { routeOf, type Entry, type Findings } from "./findings";
 import { duration, fullMoment } from "./format";
+import { severityBlock, zoneTable } from "./severity";
 import { text } from "./text";
 
 /** Longer side of the film as first fetched, and of its heat map, in pixels. */
-const filmPixels = 2048;
-const heatPixels = 1024;
+export const filmPixels = 2048;
+export const heatPixels = 1024;
 
 interface Actions {
   remove: (entry: Entry) => void;
   step: (by: number) => void;
+  compare: (finding: Finding) => void;
 }
 
 /** Per cent from which the finding's model calls pneumonia; null for one half, or where unknown. */
@@ -55,9 +58,13 @@ function shares(finding: Finding, percent: Record<Answer, number>, threshold: nu
   );
 }
 
-/** First the answer, then the reasons. */
+/** What is said of severity is shown where there may be pneumonia; a normal film has veils too. */
+const showsSeverity = ({ verdict }: Finding): boolean => verdict === "pneumonia" || verdict === "uncertain";
+
+/** First the answer, then how severe it is, then the reasons. */
 function answer(finding: Finding, threshold: number | null): HTMLElement[] {
   const parts = finding.percent ? [shares(finding, finding.percent, threshold)] : [];
+  if (finding.severity && showsSeverity(finding)) parts.push(severityBlock(finding.severity));
   // Findings kept by an earlier server have none.
   const reasons = finding.reasons ?? [];
   if (reasons.length > 0) {
@@ -68,10 +75,10 @@ function answer(finding: Finding, threshold: number | null): HTMLElement[] {
   return parts;
 }
 
-function fact(term: string, value: string, title?: string): HTMLElement {
+function fact(term: string, value: string, title?: string, kind = ""): HTMLElement {
   return el(
     "div",
-    { class: "fact" },
+    { class: `fact ${kind}`.trim() },
     el("dt", { text: term }),
     el("dd", { text: value, attr: { title: title ?? null } }),
   );
@@ -89,6 +96,7 @@ function facts(finding: Finding, roundTrip: number | null, threshold: number | n
       time,
       parts &&
         text.finding.parts(duration(parts.decode), duration(parts.preprocess), duration(parts.infer)),
+      "fact-time",
     ),
     fact(text.finding.model, finding.model),
     threshold === null ? null : fact(text.finding.threshold, text.finding.thresholdAt(threshold)),
@@ -101,11 +109,14 @@ function facts(finding: Finding, roundTrip: number | null, threshold: number | n
 export class FindingView {
   readonly element: HTMLElement;
   readonly heading: HTMLHeadingElement;
-  readonly film: Film;
+  readonly tools: FilmTools;
 
+  #film: Film;
   #answer = el("div", { class: "answer-body" });
   #actions = el("div", { class: "answer-actions" });
-  #facts = el("div");
+  #more = el("div", { class: "answer-more" });
+  #aside = el("div", { class: "aside", attr: { hidden: true } });
+  #facts = el("div", { class: "foot-facts" });
   #state = "";
   #preview: string | null = null;
 
@@ -114,7 +125,8 @@ export class FindingView {
     private readonly findings: Findings,
     private readonly actions: Actions,
   ) {
-    this.film = new Film(entry.name);
+    this.#film = new Film(entry.name);
+    this.tools = new FilmTools([this.#film]);
     this.heading = el("h1", { class: "verdict", attr: { tabindex: -1 } });
     this.element = el(
       "article",
@@ -125,9 +137,11 @@ export class FindingView {
         el("div", { class: "answer-head" }, this.heading, el("p", { class: "answer-file" }, fileName(entry.name))),
         this.#answer,
         this.#actions,
+        this.#more,
       ),
-      this.film.stage,
-      this.film.tools,
+      this.#film.stage,
+      this.tools.element,
+      this.#aside,
       this.#facts,
     );
     if (entry.file && entry.state.at !== "read") void this.#showPreview(entry.file);
@@ -142,6 +156,7 @@ export class FindingView {
       this.#showProgress();
     } else if (this.#state !== "read") {
       this.#showFinding(state.finding, state.roundTrip);
+      this.#showMore(state.finding);
     }
     this.#state = state.at;
     this.#showActions();
@@ -156,7 +171,7 @@ export class FindingView {
   async #showPreview(file: File): Promise<void> {
     this.#preview = URL.createObjectURL(file);
     if (this.#state === "read") return;
-    await this.film.setPicture(this.#preview);
+    await this.#film.setPicture(this.#preview);
   }
 
   #showProgress(): void {
@@ -215,14 +230,31 @@ export class FindingView {
     const { id } = finding;
     const { width, height } = finding.picture;
     const large = Math.max(width, height) > filmPixels;
-    void this.film
+    void this.#film
       .setPicture(imageUrl(id, large ? filmPixels : undefined), width, height)
       .then((shown) => {
-        if (!shown) this.film.stage.append(el("p", { class: "film-failed", text: text.film.failed }));
+        if (!shown) this.#film.fail();
         this.close();
       });
-    this.film.setHeatMap(verdict === "rejected" ? null : heatmapUrl(id, heatPixels));
-    if (large) this.film.onEnlarge = () => void this.film.setPicture(imageUrl(id), width, height);
+    if (large) this.#film.onEnlarge = () => void this.#film.setPicture(imageUrl(id), width, height);
+    if (verdict !== "rejected") {
+      this.#film.setHeatMap(heatmapUrl(id, heatPixels), finding.severity ? "opacity" : "evidence");
+    }
+    if (finding.severity) this.#film.setContours(contourUrl(id, heatPixels));
+    if (finding.zones && showsSeverity(finding)) {
+      this.#aside.replaceChildren(zoneTable(finding.zones), el("p", { class: "note", text: text.severity.note }));
+      this.#aside.hidden = false;
+    }
+  }
+
+  /** What can be done with a finding, apart from going to another and deleting it. */
+  #showMore(finding: Finding): void {
+    this.#more.replaceChildren(
+      finding.severity
+        ? button({ icon: "compare", label: text.finding.compare }, () => this.actions.compare(finding))
+        : "",
+      button({ icon: "print", label: text.finding.print }, () => print()),
+    );
   }
 
   #showActions(): void {

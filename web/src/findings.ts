@@ -19,13 +19,16 @@ export interface Entry {
   state: State;
 }
 
+export const findingRoute = (id: string): string => `#/findings/${encodeURIComponent(id)}`;
+
+export const comparisonRoute = (before: string, after: string): string =>
+  `#/compare/${encodeURIComponent(before)}/${encodeURIComponent(after)}`;
+
 const newRouteOf = (entry: Entry): string => `#/new/${entry.number}`;
 
 /** The page's address of an entry; it changes once, when the picture has been read. */
 export const routeOf = (entry: Entry): string =>
-  entry.state.at === "read"
-    ? `#/findings/${encodeURIComponent(entry.state.finding.id)}`
-    : newRouteOf(entry);
+  entry.state.at === "read" ? findingRoute(entry.state.finding.id) : newRouteOf(entry);
 
 export const isPending = (entry: Entry): boolean =>
   entry.state.at !== "read" && entry.state.at !== "failed";
@@ -72,6 +75,13 @@ export class Findings {
   /** Where on the list the entry with this address stands; -1 where it does not. */
   placeOf(route: string): number {
     return this.all.findIndex((entry) => routeOf(entry) === route);
+  }
+
+  /** The findings with which this one can be compared: severity is comparable within one model. */
+  comparable(finding: Finding): Finding[] {
+    return this.all
+      .flatMap(({ state }) => (state.at === "read" ? [state.finding] : []))
+      .filter(({ id, severity, model }) => id !== finding.id && severity && model === finding.model);
   }
 
   /** How many pictures are to be sent before this one. */

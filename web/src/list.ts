@@ -1,4 +1,4 @@
-import { imageUrl } from "./api";
+import { imageUrl, type Finding } from "./api";
 import { button, el, fileName, icon } from "./dom";
 import { routeOf, type Entry, type Findings } from "./findings";
 import { fullMoment, moment } from "./format";
@@ -7,6 +7,38 @@ import { text } from "./text";
 
 /** Longer side of a thumbnail, in pixels: twice its size on the page. */
 const thumbnailPixels = 144;
+
+/** A finding as lists show it: small, with its answer, its file and its time. */
+export function brief(finding: Finding): [HTMLElement, HTMLElement] {
+  const sure = text.certainty(finding);
+  return [
+    el(
+      "span",
+      { class: "thumbnail" },
+      el("img", {
+        attr: { src: imageUrl(finding.id, thumbnailPixels), alt: "", loading: "lazy", decoding: "async" },
+        on: { error: (event) => (event.target as HTMLElement).remove() },
+      }),
+    ),
+    el(
+      "span",
+      { class: "row-words" },
+      el(
+        "span",
+        { class: "row-verdict" },
+        icon(finding.verdict),
+        el("span", { text: text.verdict[finding.verdict] }),
+        sure === null ? null : el("span", { class: "row-percent", text: text.percent(sure) }),
+      ),
+      fileName(finding.file || text.finding.unnamed),
+      el("time", {
+        class: "row-time",
+        text: moment(finding.created_at),
+        attr: { datetime: finding.created_at, title: fullMoment(finding.created_at) },
+      }),
+    ),
+  ];
+}
 
 /** One line of the list. */
 class Row {
@@ -30,43 +62,25 @@ class Row {
     const { state } = entry;
     this.link.href = routeOf(entry);
     this.element.dataset["state"] = state.at;
-    const thumbnail = el("span", { class: "thumbnail" });
-    const words = el("span", { class: "row-words" });
     if (state.at === "read") {
-      const { finding } = state;
-      this.element.dataset["verdict"] = finding.verdict;
-      const sure = text.certainty(finding);
-      thumbnail.append(
-        el("img", {
-          attr: { src: imageUrl(finding.id, thumbnailPixels), alt: "", loading: "lazy", decoding: "async" },
-          on: { error: (event) => (event.target as HTMLElement).remove() },
-        }),
-      );
-      words.append(
-        el(
-          "span",
-          { class: "row-verdict" },
-          icon(finding.verdict),
-          el("span", { text: text.verdict[finding.verdict] }),
-          sure === null ? null : el("span", { class: "row-percent", text: text.percent(sure) }),
-        ),
-        fileName(entry.name),
-        el("time", {
-          class: "row-time",
-          text: moment(finding.created_at),
-          attr: { datetime: finding.created_at, title: fullMoment(finding.created_at) },
-        }),
-      );
+      this.element.dataset["verdict"] = state.finding.verdict;
+      this.link.replaceChildren(...brief(state.finding));
     } else {
       const failed = state.at === "failed";
       const resting = state.at === "waiting" || state.at === "retrying";
-      thumbnail.append(icon(failed ? "warning" : resting ? "waiting" : "working"));
-      words.append(el("span", { class: "row-verdict", text: this.#progress() }), fileName(entry.name));
+      this.link.replaceChildren(
+        el("span", { class: "thumbnail" }, icon(failed ? "warning" : resting ? "waiting" : "working")),
+        el(
+          "span",
+          { class: "row-words" },
+          el("span", { class: "row-verdict", text: this.#progress() }),
+          fileName(entry.name),
+        ),
+      );
     }
     const label = state.at === "read" ? text.finding.removeNamed : text.upload.dismissNamed;
     this.#remove.setAttribute("aria-label", label(entry.name));
     this.#remove.title = state.at === "read" ? text.finding.remove : text.upload.dismiss;
-    this.link.replaceChildren(thumbnail, words);
   }
 
   select(selected: boolean): void {

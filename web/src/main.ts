@@ -1,7 +1,9 @@
 import { announce, announcer } from "./announce";
-import { Problem } from "./api";
-import { aboutDialog, removeDialog } from "./dialogs";
+import { compareFindings, Problem, type Comparison, type Finding } from "./api";
+import { ComparisonView } from "./comparison_view";
+import { aboutDialog, compareDialog, removeDialog } from "./dialogs";
 import { button, el, svg } from "./dom";
+import type { FilmTools } from "./film_tools";
 import { FindingView } from "./finding_view";
 import { Findings, isPending, routeOf, type Entry } from "./findings";
 import { home } from "./home";
@@ -15,6 +17,8 @@ import { themeSwitch } from "./theme";
 const findings = new Findings();
 const main = el("main", { class: "stage" });
 let view: FindingView | null = null;
+/** Of the film or films on the stage. */
+let tools: FilmTools | null = null;
 
 const shortcuts = {
   on: remembered("shortcuts") !== "off",
@@ -39,6 +43,7 @@ const list = new List(findings, remove);
 function present(content: HTMLElement): void {
   view?.close();
   view = null;
+  tools = null;
   main.replaceChildren(content);
   document.title = text.product;
   if (!sideBySide.matches) scrollTo(0, 0);
@@ -64,9 +69,10 @@ function settle(entry: Entry): void {
 }
 
 function show(entry: Entry): void {
-  const shown = new FindingView(entry, findings, { remove, step });
+  const shown = new FindingView(entry, findings, { remove, step, compare });
   present(shown.element);
   view = shown;
+  tools = shown.tools;
   settle(entry);
   if (!sideBySide.matches) shown.heading.focus({ preventScroll: true });
   if (entry.state.at === "read") {
@@ -74,32 +80,58 @@ function show(entry: Entry): void {
   }
 }
 
-function showFailure(problem: unknown): void {
-  const { code, detail } = problem instanceof Problem ? problem : new Problem("", 0, "");
-  const reason = text.upload.reason(code, detail) || text.upload.unknown;
-  present(el("p", { class: "stage-message reason", text: reason }));
+function showComparison(comparison: Comparison): void {
+  const shown = new ComparisonView(comparison);
+  present(shown.element);
+  tools = shown.tools;
   list.select(null);
+  const { before, after, change } = comparison;
+  const word = text.comparison.change[change];
+  document.title = text.title(`${word}, ${text.comparison.files(before.file, after.file)}`);
+  shown.heading.focus({ preventScroll: true });
+  announce(`${word}. ${text.comparison.summary(comparison)}`);
+}
+
+function showFailure(problem: unknown, reasonOf: (code: string, detail: string) => string): void {
+  const { code, detail } = problem instanceof Problem ? problem : new Problem("", 0, "");
+  present(el("p", { class: "stage-message reason", text: reasonOf(code, detail) || text.upload.unknown }));
+  list.select(null);
+}
+
+/** Shows what `get` brings, unless the address has changed by then. */
+async function load<T>(
+  waiting: string,
+  get: () => Promise<T>,
+  show: (loaded: T) => void,
+  reasonOf: (code: string, detail: string) => string,
+): Promise<void> {
+  const route = location.hash;
+  const here = () => location.hash === route;
+  present(el("p", { class: "stage-message muted", text: waiting }));
+  try {
+    const loaded = await get();
+    if (here()) show(loaded);
+  } catch (problem) {
+    if (here()) showFailure(problem, reasonOf);
+  }
 }
 
 /** Shows what the address names. */
 async function follow(): Promise<void> {
   const route = location.hash;
   const known = findings.find(route);
+  const [, id] = /^#\/findings\/(.+)$/.exec(route) ?? [];
+  const [, before, after] = /^#\/?compare\/([^/]+)\/([^/]+)$/.exec(route) ?? [];
+  const plain = decodeURIComponent;
   if (known) {
     show(known);
-    return;
-  }
-  const id = /^#\/findings\/(.+)$/.exec(route)?.[1];
-  if (id === undefined) {
+  } else if (id) {
+    await load(text.finding.loading, async () => findings.fetch(plain(id)), show, text.upload.reason);
+  } else if (before && after) {
+    const get = async () => compareFindings(plain(before), plain(after));
+    await load(text.comparison.loading, get, showComparison, text.comparison.reason);
+  } else {
     showHome();
-    return;
-  }
-  present(el("p", { class: "stage-message muted", text: text.finding.loading }));
-  try {
-    const entry = await findings.fetch(decodeURIComponent(id));
-    if (location.hash === route) show(entry);
-  } catch (problem) {
-    if (location.hash === route) showFailure(problem);
   }
 }
 
@@ -116,6 +148,15 @@ function leave(place: number, wasShown: boolean): void {
   ((neighbour && list.link(neighbour)) ?? list.heading).focus({ preventScroll: true });
 }
 
+function open(dialog: HTMLDialogElement): void {
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
+function compare(finding: Finding): void {
+  open(compareDialog(finding, findings));
+}
+
 function remove(entry: Entry): void {
   const place = Math.max(0, findings.placeOf(routeOf(entry)));
   const wasShown = view?.entry === entry;
@@ -129,8 +170,7 @@ function remove(entry: Entry): void {
     dialog.addEventListener("close", () => leave(place, wasShown));
     announce(text.announce.removed(entry.name));
   });
-  document.body.append(dialog);
-  dialog.showModal();
+  open(dialog);
 }
 
 findings.listen((entry) => {
@@ -149,8 +189,13 @@ addEventListener("keydown", (event) => {
   if (document.querySelector("dialog[open]")) return;
   switch (event.key.toLowerCase()) {
     case "h": {
-      const on = view?.film.toggleHeat();
+      const on = tools?.toggleHeat();
       if (typeof on === "boolean") announce(on ? text.announce.heatOn : text.announce.heatOff);
+      break;
+    }
+    case "c": {
+      const on = tools?.toggleContours();
+      if (typeof on === "boolean") announce(on ? text.announce.contoursOn : text.announce.contoursOff);
       break;
     }
     case "j":
@@ -177,9 +222,7 @@ function mark(): SVGElement {
 }
 
 function about(): void {
-  const dialog = aboutDialog(shortcuts);
-  document.body.append(dialog);
-  dialog.showModal();
+  open(aboutDialog(shortcuts));
 }
 
 document.documentElement.lang = text.language;

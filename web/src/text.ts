@@ -1,4 +1,4 @@
-import type { Finding, Reason, Verdict } from "./api";
+import type { Change, Comparison, Finding, Grade, Reason, Severity, Verdict, ZoneName } from "./api";
 
 // Every word the page shows. Another language is another object of this shape.
 
@@ -17,6 +17,19 @@ function percent(certainty: number): string {
 
 /** A plain share, 0..100, such as a slider's. */
 const share = (value: number): string => `${Math.round(value)}${nbsp}%`;
+
+/** A share that is estimated roughly, within a sentence. */
+const about = (value: number): string => (value < 0.5 ? `less than 1${nbsp}%` : `about ${share(value)}`);
+
+/** A score, with one decimal. */
+const points = (value: number): string => value.toFixed(1);
+
+/** A difference with its sign, where it is not shown as nothing. */
+function signed(value: number, shown: (value: number) => string): string {
+  const size = shown(Math.abs(value));
+  if (size === shown(0)) return size;
+  return `${value < 0 ? "\u2212" : "+"}${size}`;
+}
 
 const verdict: Record<Verdict, string> = {
   normal: "Normal",
@@ -45,6 +58,9 @@ const findingReasons: Record<string, string> = {
   turned_right: "This film lies on its right side. Turn it upright and add it again.",
   upside_down: "This film is upside down. Turn it upright and add it again.",
   inverted: "Black and white were exchanged on this film; it was read the right way round.",
+  poor_exposure: "The lungs are too dark, too bright or too flat on this film. Look at it yourself, or expose again.",
+  lungs_cut: "Part of the lungs lies outside of this film; what cannot be seen was not judged.",
+  opacity: "The film looks normal at first, but areas of the lungs are opaque. Look at this film yourself.",
   near_threshold: "The evidence lies too close to the threshold to call. Look at this film yourself.",
 };
 
@@ -62,6 +78,31 @@ const reasons: Record<string, string> = {
   offline: "The server could not be reached. Check the connection and try again.",
 };
 
+/** As reasons, of two findings that were to be compared. */
+const comparisonReasons: Record<string, string> = {
+  ...reasons,
+  unusable:
+    "These two films cannot be compared: for one of them there is no severity. It was not judged, or was read before the model told severity; add it again then.",
+  invalid_argument:
+    "These two films cannot be compared: they were read by different models. Add the earlier film again.",
+  not_found: "One of the two findings does not exist. It may have been deleted.",
+};
+
+/** What changed between two films, by the figure that decided. */
+function changed({ extent, score, change }: Comparison): string {
+  const beyond = "beyond what two exposures of the same chest differ by";
+  if (change === "unchanged") {
+    return `${share(extent.before)} of the lungs opaque before, ${share(extent.after)} after. Two exposures of the same chest may differ by ${share(extent.margin)}.`;
+  }
+  const decides = ({ beyond_noise, change: by }: Change) => beyond_noise && by < 0 === (change === "better");
+  if (decides(extent)) {
+    const size = share(Math.abs(extent.change));
+    return `${size} ${extent.change < 0 ? "less" : "more"} of the lungs is opaque (${share(extent.before)} before, ${share(extent.after)} after), ${beyond}.`;
+  }
+  const size = points(Math.abs(score.change));
+  return `The score is ${size} ${score.change < 0 ? "lower" : "higher"} (${points(score.before)} before, ${points(score.after)} after), ${beyond}.`;
+}
+
 export const text = {
   language: "en",
   locale: "en-GB",
@@ -70,6 +111,8 @@ export const text = {
   abbreviations: new Set(["auc", "ece", "npv", "ppv", "url"]),
   percent,
   share,
+  points,
+  signed,
   verdict,
   certainty,
   summary,
@@ -113,6 +156,60 @@ export const text = {
     next: "Next finding",
     remove: "Delete",
     removeNamed: (name: string) => `Delete the finding of ${name}`,
+    compare: "Compare with\u2026",
+    print: "Print",
+  },
+
+  severity: {
+    grade: { mild: "Mild", moderate: "Moderate", severe: "Severe" } satisfies Record<Grade, string>,
+    opaque: ({ extent, right, left }: Severity) =>
+      `${about(extent)} of the lungs opaque (right ${share(right)}, left ${share(left)})`,
+    score: ({ score, interval: [low, high] }: Severity) =>
+      `Brixia-like score ${points(score)} of 18 (${points(low)} to ${points(high)})`,
+    note: "Learned from adults with COVID-19, scored by two radiologists: for children a rough guide.",
+    zones: "Opaque share and score (0 to 3) of each zone, as it lies on the picture",
+    rightLung: "Right lung",
+    leftLung: "Left lung",
+    level: { upper: "Upper", middle: "Middle", lower: "Lower" },
+    zone: {
+      A: "Right upper",
+      B: "Right middle",
+      C: "Right lower",
+      D: "Left upper",
+      E: "Left middle",
+      F: "Left lower",
+    } satisfies Record<ZoneName, string>,
+    zoneScore: (score: number) => `score ${points(score)}`,
+    unknown: "\u2013",
+  },
+
+  compare: {
+    title: "Compare with which film?",
+    body: "Choose a film of the same patient. The one that was read first is taken for the earlier; you can exchange them afterwards.",
+    none: "There is no other finding here that tells severity by the same model. Add the earlier film first.",
+  },
+
+  comparison: {
+    landmark: "Comparison",
+    loading: "Comparing the films",
+    change: {
+      better: "Better",
+      worse: "Worse",
+      unchanged: "No change beyond noise",
+    } satisfies Record<Comparison["change"], string>,
+    summary: changed,
+    which: ["Before", "After"],
+    readOn: (when: string) => `read on ${when}`,
+    files: (before: string, after: string) => `${before} and ${after}`,
+    exchange: "Exchange",
+    table: "What changed, and what two exposures of the same chest differ by",
+    columns: ["Before", "After", "Change", "Noise"],
+    extent: "Lungs opaque",
+    score: "Score, 0 to 18",
+    beyond: (margin: string) => `beyond \u00b1${margin}`,
+    within: (margin: string) => `within \u00b1${margin}`,
+    note: "Zones are scored from 0 to 3. Two exposures of the same chest stay within the noise nine times in ten; of six zones one may go beyond it by chance.",
+    reason: (code: string, detail: string) => comparisonReasons[code] ?? detail,
   },
 
   film: {
@@ -125,9 +222,12 @@ export const text = {
     heat: "Heat map",
     heatHint: "Shows or hides the heat map (key H)",
     strength: "Strength of the heat map",
-    legend: "Evidence:",
-    weak: "weak",
-    strong: "strong",
+    contours: "Contours",
+    contoursHint: "Shows or hides the outlines of the opaque areas (key C)",
+    legend: {
+      evidence: { what: "Evidence:", weak: "weak", strong: "strong" },
+      opacity: { what: "Opacity:", weak: "faint", strong: "dense" },
+    },
     noHeat: "No heat map for this picture.",
     failed: "The picture could not be loaded.",
   },
@@ -185,6 +285,8 @@ export const text = {
     removed: (name: string) => `${name}: deleted`,
     heatOn: "Heat map shown",
     heatOff: "Heat map hidden",
+    contoursOn: "Contours shown",
+    contoursOff: "Contours hidden",
   },
 
   purpose: {
@@ -193,6 +295,7 @@ export const text = {
     title: "What this is, and what it is not",
     is: [
       "xray reads a frontal chest X-ray of a child and says how much it looks like pneumonia. The percentage is the model\u2019s calibrated estimate, the heat map shows where on the film the evidence lies.",
+      "Where there may be pneumonia, it also estimates how much of the lungs is opaque and how densely, and compares films of one patient.",
       "It is a second pair of eyes: it may point at something worth another look.",
     ],
     isNot: [
@@ -207,11 +310,12 @@ export const text = {
     keys: "Keyboard",
     keyList: [
       ["H", "show or hide the heat map"],
+      ["C", "show or hide the contours of opaque areas"],
       ["J, K", "next, previous finding"],
       ["+, \u2212, 0", "zoom in, out, fit (film focused)"],
       ["Arrows", "move the film (film focused)"],
     ] as [string, string][],
-    shortcuts: "Single-key shortcuts (H, J, K)",
+    shortcuts: "Single-key shortcuts (H, C, J, K)",
     close: "Close",
   },
 };
