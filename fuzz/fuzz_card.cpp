@@ -18,7 +18,7 @@ void check_numbers(const ModelCard& card) {
   require(card.input.width > 0 && card.input.height > 0);
   require(std::isfinite(card.input.mean) && std::isnormal(card.input.scale) && card.input.scale > 0);
   const Calibration& calibration = card.calibration;
-  require(calibration.temperature > 0 && calibration.slope > 0);
+  require(calibration.temperature > 0 && calibration.slope > 0 && calibration.kind_slope > 0);
   // Any logit that a network of 32-bit floats can give.
   for (const double logit : {-3e38, 0.0, 3e38})
     require(std::isfinite(calibration.slope * (logit / calibration.temperature) + calibration.intercept));
@@ -53,7 +53,8 @@ std::vector<Bytes> xray::fuzz::seeds() {
   card.input = {.width = 96, .height = 64, .normalisation = Normalisation::kFixed, .mean = 100, .scale = 50};
   card.network.int8 = {"network.int8.onnx", std::string(64, 'b')};
   card.classes = {"normal", "bacterial", "viral"};
-  card.calibration = {.temperature = 1.5, .slope = 0.9, .intercept = -0.25};
+  card.calibration = {
+      .temperature = 1.5, .slope = 0.9, .intercept = -0.25, .kind_slope = 1.2, .kind_intercept = 0.3};
   card.threshold = 0.4;
   card.about = {{"licence", "Apache-2.0"}, {"quality", {{"auc", {0.99, 0.98, nullptr}}}}};
   seeds.push_back(to_bytes(to_json(card).dump(2)));

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "diagnose/comparison.h"
 #include "fuzz_target.h"
 #include "store/finding_codec.h"
 
@@ -24,6 +25,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   require(is_percent(finding->normal) && is_percent(finding->pneumonia));
   require(!finding->has_subtype() || (is_percent(finding->bacterial) && is_percent(finding->viral)));
   require(!to_json(*finding).dump().empty());
+  if (finding->severity) {
+    require(is_percent(finding->severity->extent) && finding->severity->score <= 18);
+    require(!to_json(compare(*finding, *finding).value()).dump().empty());
+  }
   if (!finding->heat.empty()) require(render_heatmap(finding->heat, 9, 7).ok());
 
   const std::string written = encode_finding(*finding);
@@ -44,6 +49,10 @@ std::vector<Bytes> xray::fuzz::seeds() {
   finding.bacterial = 61.5;
   finding.viral = 38.5;
   finding.heat = {3, 2, {0.0F, 0.25F, 0.5F, 0.7501F, 1.0F, 0.125F}};
+  seeds.push_back(to_bytes(encode_finding(finding)));
+  finding.severity =
+      Severity{.extent = 12.5, .right_extent = 20, .left_extent = 5, .score = 3.25, .low = 0, .high = 7.5};
+  finding.severity->zones[2] = {.extent = 60, .score = 2.25};
   seeds.push_back(to_bytes(encode_finding(finding)));
   return seeds;
 }

@@ -32,6 +32,7 @@ constexpr double kWithin = 0.9;
 constexpr double kNormalBelow = 0.99;
 /// Less of a score is no reason to doubt: films of other hospitals score a little higher throughout.
 constexpr double kLeastDoubt = 2;
+constexpr double kLeastZoneDoubt = 0.75;
 /// Exposures of each scored film that are made up, to see how far its scores wander.
 constexpr int kExposures = 4;
 
@@ -43,10 +44,10 @@ struct SeverityArguments {
   std::string out;
   std::string about;
   double margin = 0.06;
-  double opaque = 0.25;
+  double opaque = 0.4;
   int folds = 8;
-  int scored_epochs = 3;
-  double scored_rate = 2e-4;
+  int scored_epochs = 4;
+  double scored_rate = 5e-4;
   std::uint64_t seed = 1;
   std::shared_ptr<TrainOptions> train = std::make_shared<TrainOptions>(opacity_train_options());
 };
@@ -257,12 +258,21 @@ nlohmann::ordered_json judge_held_out(OpacityNet& network, const Films& read,
                                            read.validation.begin() + static_cast<std::ptrdiff_t>(read.first));
   const std::vector<OpacityMap> maps = predict_opacity(network, films, preprocessor);
   std::vector<double> normal;
+  std::vector<double> normal_zone;  // the highest of each film
   std::vector<double> ill;
-  for (std::size_t i = 0; i < films.size(); ++i)
-    (films[i].target == 0 ? normal : ill).push_back(severity_of(model, maps[i], zones_from(films[i])).score);
+  std::vector<Severity> of_ill;
+  for (std::size_t i = 0; i < films.size(); ++i) {
+    const Severity said = severity_of(model, maps[i], zones_from(films[i]));
+    (films[i].target == 0 ? normal : ill).push_back(said.score);
+    if (films[i].target == 0)
+      normal_zone.push_back(std::ranges::max(said.zones, {}, &ZoneSeverity::score).score);
+    else
+      of_ill.push_back(said);
+  }
   model.hardly_normal = std::max(most(normal, kNormalBelow), kLeastDoubt);
+  model.hardly_normal_zone = std::max(most(normal_zone, kNormalBelow), kLeastZoneDoubt);
   const auto reached = static_cast<double>(
-      std::ranges::count_if(ill, [&](double score) { return score >= model.hardly_normal; }));
+      std::ranges::count_if(of_ill, [&](const Severity& said) { return is_hardly_normal(model, said); }));
   return {{"normal", {{"films", normal.size()}, {"median_score", most(normal, 0.5)}}},
           {"pneumonia",
            {{"films", ill.size()},

@@ -340,7 +340,7 @@ Result<Done> Diagnoser::tell_severity(const Prepared& prepared, Finding& finding
   const ZoneMap zones = zones_of(prepared.field);
   finding.severity = severity_of(severity_->model, *map, zones);
   finding.heat = heat_of(*map, zones);
-  if (finding.verdict == Verdict::kNormal && finding.severity->score >= severity_->model.hardly_normal) {
+  if (finding.verdict == Verdict::kNormal && is_hardly_normal(severity_->model, *finding.severity)) {
     finding.verdict = Verdict::kUncertain;
     finding.reasons.push_back(Reason::kOpacity);
   }

@@ -37,7 +37,7 @@ enum class Reason {
   kNearThreshold,  ///< within ModelCard::undecided
   kPoorExposure,   ///< the lungs are shown in too few gray levels
   kLungsCut,       ///< the film's rim cuts through the lungs
-  kOpacity,        ///< looks normal to one network, opaque to the other: SeverityModel::hardly_normal
+  kOpacity,        ///< looks normal to one network, opaque to the other: is_hardly_normal()
 };
 /// Of all reasons, in their order.
 inline constexpr std::array kReasonNames = {"too_small",      "flat",          "no_lungs",    "not_frontal",
@@ -109,7 +109,7 @@ nlohmann::ordered_json to_json(const Finding& finding);
 Result<Bytes> render_heatmap(const HeatMap& heat, int width, int height);
 
 /// The outlines of where the heat is above kOutlined, likewise. kUnusable if empty.
-inline constexpr double kOutlined = 0.25;
+inline constexpr double kOutlined = 0.4;
 Result<Bytes> render_contour(const HeatMap& heat, int width, int height);
 
 /// The picture with the heat map blended in, as an RGBA PNG of the picture's size.

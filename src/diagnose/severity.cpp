@@ -76,6 +76,13 @@ Severity severity_of(const SeverityModel& model, const OpacityMap& map, const Zo
   return severity;
 }
 
+bool is_hardly_normal(const SeverityModel& model, const Severity& severity) {
+  return severity.score >= model.hardly_normal ||
+         std::ranges::any_of(severity.zones, [&](const ZoneSeverity& zone) {
+           return zone.score >= model.hardly_normal_zone;
+         });
+}
+
 nlohmann::ordered_json to_json(const Severity& severity) {
   return {{"extent", to_tenths(severity.extent)},
           {"right", to_tenths(severity.right_extent)},

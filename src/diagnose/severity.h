@@ -44,6 +44,9 @@ struct Severity {
 /// Where each zone lies, for people: "right upper", ...
 std::string_view zone_place(std::size_t zone);
 
+/// Whether lungs as opaque as these are hardly normal: SeverityModel::hardly_normal.
+bool is_hardly_normal(const SeverityModel& model, const Severity& severity);
+
 Severity severity_of(const SeverityModel& model, const OpacityMap& map, const ZoneMap& zones);
 
 /// {"extent", "right", "left", "score", "grade", "interval": [low, high]}, rounded to 0.1.

@@ -57,6 +57,18 @@ TEST(Severity, KeepsItsIntervalOnTheScale) {
   EXPECT_EQ(full.grade(), Grade::kSevere);
 }
 
+TEST(Severity, IsHardlyNormalInAllOrInOneZone) {
+  SeverityModel strict = model();
+  strict.hardly_normal = 2;
+  strict.hardly_normal_zone = 1;
+  const auto hardly = [&](const std::vector<std::pair<std::size_t, float>>& cells) {
+    return is_hardly_normal(strict, severity_of(strict, opaque_where(cells), six_zones()));
+  };
+  EXPECT_FALSE(hardly({{0, 1}}));                   // a quarter of zone A
+  EXPECT_TRUE(hardly({{0, 1}, {1, 1}}));            // half of it
+  EXPECT_TRUE(hardly({{0, 1}, {12, 1}, {24, 1}}));  // a quarter of three zones
+}
+
 TEST(Severity, IsZeroWithoutLungs) {
   const ZoneMap none{6, 6, std::vector<std::uint8_t>(36)};
   const Severity severity = severity_of(model(), opaque_where({{0, 1}}), none);

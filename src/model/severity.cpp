@@ -1,5 +1,7 @@
 #include "model/severity.h"
 
+#include <algorithm>
+#include <array>
 #include <optional>
 
 #include "model/field_reader.h"
@@ -33,6 +35,7 @@ nlohmann::ordered_json to_json(const SeverityModel& model) {
                                  {"input", to_json(model.input)},
                                  {"opaque", model.opaque},
                                  {"hardly_normal", model.hardly_normal},
+                                 {"hardly_normal_zone", model.hardly_normal_zone},
                                  {"margins", to_json(model.margins)}};
   for (const auto& [key, value] : model.about.items()) json[key] = value;
   return json;
@@ -49,11 +52,13 @@ Result<SeverityModel> severity_model_from_json(const nlohmann::ordered_json& jso
   model.opaque = fields.positive_number("opaque");
   fields.require(model.opaque < 1, "opaque", "is not below 1");
   model.hardly_normal = fields.positive_number("hardly_normal");
+  model.hardly_normal_zone = fields.positive_number("hardly_normal_zone");
   model.margins = read_margins(fields.object("margins"));
   if (failure) return *failure;
+  constexpr std::array kTyped = {"network", "input", "opaque", "hardly_normal", "hardly_normal_zone",
+                                 "margins"};
   for (const auto& [key, value] : json.items())
-    if (key != "network" && key != "input" && key != "opaque" && key != "hardly_normal" && key != "margins")
-      model.about[key] = value;
+    if (std::ranges::find(kTyped, key) == kTyped.end()) model.about[key] = value;
   return model;
 }
 

@@ -29,10 +29,11 @@ struct SeverityModel {
   NetworkFiles network{.fp32 = {"opacity.onnx", ""}, .int8 = {}};
   InputSpec input{.width = 128, .height = 128, .framing = Framing::kLungs};
   /// A cell of the lungs is half opaque here, 0..1; none of it at half that, all at half as much again.
-  double opaque = 0.25;
+  double opaque = 0.4;
   /// A film with a score (0..18) from here on is hardly normal: at most one normal film in a
   /// hundred, of patients not trained on, reaches it.
   double hardly_normal = 18;
+  double hardly_normal_zone = 3;  ///< likewise, of one zone's score (0..3)
   SeverityMargins margins;
   nlohmann::ordered_json about = nlohmann::ordered_json::object();  ///< for people: data, licence, quality
 };

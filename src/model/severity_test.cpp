@@ -16,6 +16,7 @@ SeverityModel example() {
   model.input.margin = 0.1;
   model.opaque = 0.3;
   model.hardly_normal = 2.5;
+  model.hardly_normal_zone = 0.8;
   model.margins = {.score = 4, .score_change = 1.5, .zone_change = 0.4, .extent_change = 8};
   model.about["licence"] = "CC BY-NC-SA 4.0";
   return model;
@@ -29,6 +30,7 @@ TEST(SeverityModelFiles, ComeBackAsTheyWereWritten) {
   EXPECT_DOUBLE_EQ(model->input.margin, 0.1);
   EXPECT_DOUBLE_EQ(model->opaque, 0.3);
   EXPECT_DOUBLE_EQ(model->hardly_normal, 2.5);
+  EXPECT_DOUBLE_EQ(model->hardly_normal_zone, 0.8);
   EXPECT_DOUBLE_EQ(model->margins.zone_change, 0.4);
   EXPECT_EQ(model->about["licence"], "CC BY-NC-SA 4.0");
   EXPECT_EQ(read_text(dir / kSeverityFolder / *model->network.file()).value(), "the same in 8 bit");

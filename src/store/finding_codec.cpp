@@ -17,6 +17,9 @@ int read_length(const json& value) {
   return length >= 0 && length <= std::numeric_limits<int>::max() ? static_cast<int>(length) : -1;
 }
 
+/// That of a model card.
+constexpr double kLargestMargin = 1e6;
+
 bool is_percent(double value) {
   return value >= 0 && value <= 100;
 }
@@ -54,12 +57,23 @@ Severity severity_from(const json& in) {
   return severity;
 }
 
+bool is_score(double value, double most) {
+  return value >= 0 && value <= most;
+}
+
 bool is_sound(const Severity& severity) {
+  constexpr double kMostZone = 3;
+  constexpr double kMost = kMostZone * kZones;
+  const SeverityMargins& margins = severity.margins;
   return is_percent(severity.extent) && is_percent(severity.right_extent) &&
-         is_percent(severity.left_extent) && severity.score >= 0 && severity.score <= 18 &&
-         std::ranges::all_of(severity.zones, [](const ZoneSeverity& zone) {
-           return is_percent(zone.extent) && zone.score >= 0 && zone.score <= 3;
-         });
+         is_percent(severity.left_extent) && is_score(severity.score, kMost) &&
+         is_score(severity.low, kMost) && is_score(severity.high, kMost) &&
+         std::ranges::all_of(severity.zones,
+                             [](const ZoneSeverity& zone) {
+                               return is_percent(zone.extent) && is_score(zone.score, kMostZone);
+                             }) &&
+         is_score(margins.score, kLargestMargin) && is_score(margins.score_change, kLargestMargin) &&
+         is_score(margins.zone_change, kLargestMargin) && is_score(margins.extent_change, kLargestMargin);
 }
 
 /// Whether all that is computed with is in range, so that whoever draws and shows need not ask.

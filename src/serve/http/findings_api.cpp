@@ -189,23 +189,15 @@ Response FindingsApi::heatmap(const Request& request, std::string_view id) {
 }
 
 Response FindingsApi::compare(const Request& request) {
-  const auto* text = reinterpret_cast<const char*>(request.body.data());
-  const auto asked =
-      nlohmann::json::parse(text, text + request.body.size(), nullptr, /*allow_exceptions=*/false);
-  const auto id = [&](const char* which) {
-    return asked.is_object() && asked.contains(which) && asked[which].is_string()
-               ? asked[which].get<std::string>()
-               : std::string();
-  };
+  const auto ids = ids_to_compare({reinterpret_cast<const char*>(request.body.data()), request.body.size()});
+  if (!ids) return problem(ids.error());
+  constexpr std::array kWhich = {"before", "after"};
   std::vector<StoredFinding> films;
   ordered_json json;
-  for (const char* which : {"before", "after"}) {
-    if (!is_uuid(id(which)))
-      return problem({ErrorCode::kInvalidArgument,
-                      R"(the body is JSON: {"before": "<id of a finding>", "after": "<id of a finding>"})"});
-    Result<StoredFinding> stored = store_.get(id(which));
-    if (!stored) return problem(with_context(stored.error(), which));
-    json[which] = {{"id", stored->id}, {"file", stored->file_name}, {"created_at", stored->created_at}};
+  for (std::size_t i = 0; i < kWhich.size(); ++i) {
+    Result<StoredFinding> stored = store_.get((*ids)[i]);
+    if (!stored) return problem(with_context(stored.error(), kWhich[i]));
+    json[kWhich[i]] = {{"id", stored->id}, {"file", stored->file_name}, {"created_at", stored->created_at}};
     films.push_back(std::move(*stored));
   }
   const Result<Comparison> comparison = xray::compare(films[0].finding, films[1].finding);
@@ -223,6 +215,18 @@ Response FindingsApi::ready() {
   // The model was loaded before the server began to listen.
   const Result<Done> pong = store_.ping();
   return pong ? json_response(200, {{"status", "ready"}}) : problem(503, pong.error());
+}
+
+Result<std::array<std::string, 2>> ids_to_compare(std::string_view body) {
+  const auto asked = nlohmann::json::parse(body, nullptr, /*allow_exceptions=*/false);
+  const auto id = [&](const char* which) {
+    const bool given = asked.is_object() && asked.contains(which) && asked[which].is_string();
+    return given ? asked[which].get<std::string>() : std::string();
+  };
+  std::array<std::string, 2> ids = {id("before"), id("after")};
+  if (is_uuid(ids[0]) && is_uuid(ids[1])) return ids;
+  return Error{ErrorCode::kInvalidArgument,
+               R"(the body is JSON: {"before": "<id of a finding>", "after": "<id of a finding>"})"};
 }
 
 std::string_view openapi_document() {

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <array>
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "image/decode.h"
@@ -39,6 +41,9 @@ class FindingsApi {
   Store& store_;
   DecodeLimits limits_;
 };
+
+/// "before" and "after" of a comparison's body, ids of findings. kInvalidArgument.
+Result<std::array<std::string, 2>> ids_to_compare(std::string_view body);
 
 /// The API's description, OpenAPI 3.1. Static storage.
 std::string_view openapi_document();
