@@ -27,6 +27,9 @@ constexpr int kValidationFold = 0;
 constexpr int kTestFold = 1;
 /// Share of the verdicts given that should be right.
 constexpr double kDecidedRight = 0.99;
+/// Of the kinds' calibration where the logits do not tell them apart: all that is left is how frequent they
+/// are.
+constexpr double kLeastSlope = 1e-3;
 
 struct FitArguments {
   std::string out;
@@ -102,7 +105,7 @@ Result<Done> write_result(const FitArguments& arguments, const nlohmann::ordered
   const PlattScaling kind = fit_kind(data.dataset, evidence.chosen_on);
   card.calibration = {.slope = scaling.slope,
                       .intercept = scaling.intercept,
-                      .kind_slope = kind.slope,
+                      .kind_slope = std::max(kind.slope, kLeastSlope),
                       .kind_intercept = kind.intercept};
   card.threshold = choose_threshold(calibrated(cases), point);
   card.undecided =

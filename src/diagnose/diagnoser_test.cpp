@@ -326,10 +326,10 @@ TEST(Diagnoser, TellsSeverityAndDoubtsANormalVerdictOnOpaqueLungs) {
                               SeverityPart{model, std::make_unique<EvenOpacity>(opacity)});
     return diagnoser.diagnose(test::make_phantom()).value();
   };
-  const Finding ill = read(2, 0.5F);
+  const Finding ill = read(2, 0.7F);
   EXPECT_EQ(ill.verdict, Verdict::kPneumonia);
   ASSERT_TRUE(ill.severity);
-  EXPECT_NEAR(ill.severity->score, 9, 1e-4);
+  EXPECT_NEAR(ill.severity->score, 12.6, 1e-4);
   EXPECT_DOUBLE_EQ(ill.severity->extent, 100);
   EXPECT_GT(*std::ranges::max_element(ill.heat.values), 0.4F);
 
