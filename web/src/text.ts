@@ -294,7 +294,7 @@ export const text = {
     about: "About",
     title: "What this is, and what it is not",
     is: [
-      "xray reads a frontal chest X-ray of a child and says how much it looks like pneumonia. The percentage is the model\u2019s calibrated estimate, the heat map shows where on the film the evidence lies.",
+      "xray reads a frontal chest X-ray of a child and says how much it looks like pneumonia. The percentage is the model\u2019s calibrated estimate. Severity and heat map are a second network\u2019s: they tell how much of the lungs looks opaque, and where.",
       "Where there may be pneumonia, it also estimates how much of the lungs is opaque and how densely, and compares films of one patient.",
       "It is a second pair of eyes: it may point at something worth another look.",
     ],
