@@ -10,6 +10,7 @@
 
 #include "cli/train_commands.h"
 #include "cli/train_common.h"
+#include "common/correlation.h"
 #include "common/csv.h"
 #include "common/file.h"
 #include "common/interrupt.h"

@@ -1,6 +1,9 @@
 #include "infer/compiled_network.h"
 
 #include <algorithm>
+#include <cmath>
+
+#include <algorithm>
 #include <thread>
 
 namespace xray {
@@ -61,6 +64,34 @@ void CompiledNetwork::release(ov::InferRequest* request) {
     idle_.push_back(request);
   }
   returned_.notify_one();
+}
+
+Result<std::shared_ptr<ov::Model>> read_map_network(ov::Core& core, const std::filesystem::path& file,
+                                                    const InputSpec& input, const std::string& name,
+                                                    int cell) {
+  auto network = core.read_model(file.string());
+  const auto bad = [&](const std::string& problem) {
+    return Error{ErrorCode::kBadModel, file.filename().string() + ": " + problem};
+  };
+  if (network->inputs().size() != 1) return bad("the network has not one input");
+  if (!has_output(*network, name)) return bad("the network has no output named '" + name + "'");
+  const ov::PartialShape shape{1, 1, input.height, input.width};
+  if (auto checked = check_port(network->input(), "input", shape); !checked) return checked.error();
+  network->reshape(shape);
+  const ov::PartialShape cells{1, 1, input.height / cell, input.width / cell};
+  if (auto checked = check_port(network->output(name), name, cells); !checked) return checked.error();
+  return network;
+}
+
+std::vector<float> probability_map(CompiledNetwork& network, std::span<const float> input,
+                                   const std::string& name) {
+  CompiledNetwork::Lease request = network.acquire();
+  request.run(input);
+  const ov::Tensor output = request.output(name);
+  const std::span log_odds(output.data<const float>(), output.get_size());
+  std::vector<float> probability(log_odds.size());
+  std::ranges::transform(log_odds, probability.begin(), [](float l) { return 1 / (1 + std::exp(-l)); });
+  return probability;
 }
 
 bool has_output(const ov::Model& network, const std::string& name) {

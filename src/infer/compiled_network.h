@@ -1,6 +1,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <filesystem>
 #include <mutex>
 #include <openvino/openvino.hpp>
 #include <string>
@@ -54,6 +55,17 @@ class CompiledNetwork {
 };
 
 bool has_output(const ov::Model& network, const std::string& name);
+
+/// Reads a network that makes one map of log-odds of one picture: input 1 x 1 x height x width as
+/// `input` says, output `name` in cells of `cell` x `cell` pixels. kBadModel where it is none.
+/// Throws what OpenVINO throws.
+Result<std::shared_ptr<ov::Model>> read_map_network(ov::Core& core, const std::filesystem::path& file,
+                                                    const InputSpec& input, const std::string& name,
+                                                    int cell);
+
+/// Computes `input` and returns the map `name` as probabilities. Throws ov::Exception.
+std::vector<float> probability_map(CompiledNetwork& network, std::span<const float> input,
+                                   const std::string& name);
 
 /// kBadModel where `port` is not floats of a shape compatible with `expected`.
 Result<Done> check_port(const ov::Output<const ov::Node>& port, const std::string& name,

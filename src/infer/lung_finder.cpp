@@ -1,6 +1,5 @@
 #include "infer/lung_finder.h"
 
-#include <cmath>
 #include <exception>
 #include <string>
 #include <utility>
@@ -23,18 +22,11 @@ class OpenVinoLungFinder final : public LungFinder {
     const InputSpec& spec = preprocessor_.spec();
     Plane plane = resize(film, spec.width, spec.height);
     preprocessor_.normalise(plane.values);
-    LungField field{spec.width, spec.height, std::vector<float>(plane.values.size())};
     try {
-      CompiledNetwork::Lease request = network_.acquire();
-      request.run(plane.values);
-      const ov::Tensor output = request.output(kLungs);
-      const auto* log_odds = output.data<const float>();
-      for (std::size_t i = 0; i < field.probability.size(); ++i)
-        field.probability[i] = 1 / (1 + std::exp(-log_odds[i]));
+      return LungField{spec.width, spec.height, probability_map(network_, plane.values, kLungs)};
     } catch (const ov::Exception& failure) {
       return Error{ErrorCode::kInternal, std::string("finding the lungs failed: ") + failure.what()};
     }
-    return field;
   }
 
  private:
@@ -46,21 +38,14 @@ class OpenVinoLungFinder final : public LungFinder {
 
 Result<std::unique_ptr<LungFinder>> make_lung_finder(const std::filesystem::path& directory,
                                                      const LungModel& model, const BackendOptions& options) {
-  const InputSpec& input = model.input;
   const auto file = model.network.file(options.precision);
   if (!file) return file.error();
   try {
     ov::Core core;
-    const auto network = core.read_model((directory / *file).string());
-    if (network->inputs().size() != 1)
-      return Error{ErrorCode::kBadModel, "the lung network has not one input"};
-    if (!has_output(*network, kLungs))
-      return Error{ErrorCode::kBadModel, "the lung network has no output named 'lungs'"};
-    const ov::PartialShape shape{1, 1, input.height, input.width};
-    if (auto checked = check_port(network->input(), "input", shape); !checked) return checked.error();
-    network->reshape(shape);
-    if (auto checked = check_port(network->output(kLungs), kLungs, shape); !checked) return checked.error();
-    return std::unique_ptr<LungFinder>(std::make_unique<OpenVinoLungFinder>(core, network, input, options));
+    const auto network = read_map_network(core, directory / *file, model.input, kLungs, 1);
+    if (!network) return network.error();
+    return std::unique_ptr<LungFinder>(
+        std::make_unique<OpenVinoLungFinder>(core, *network, model.input, options));
   } catch (const std::exception& failure) {
     return Error{ErrorCode::kBadModel, *file + ": " + failure.what()};
   }

@@ -6,6 +6,8 @@
 #include <numeric>
 #include <utility>
 
+#include "common/correlation.h"
+
 namespace xray {
 namespace {
 
@@ -35,23 +37,6 @@ std::optional<Box> box_of(const LungField& field) {
   }
   if (static_cast<double>(cells) < kHardlyAny * static_cast<double>(field.probability.size())) return {};
   return box;
-}
-
-double correlation(const FieldTemplate& a, const FieldTemplate& b) {
-  const auto n = static_cast<double>(a.size());
-  const double mean_a = std::accumulate(a.begin(), a.end(), 0.0) / n;
-  const double mean_b = std::accumulate(b.begin(), b.end(), 0.0) / n;
-  double ab = 0;
-  double aa = 0;
-  double bb = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    const double da = static_cast<double>(a[i]) - mean_a;
-    const double db = static_cast<double>(b[i]) - mean_b;
-    ab += da * db;
-    aa += da * da;
-    bb += db * db;
-  }
-  return ab / std::sqrt(std::max(aa * bb, 1e-12));
 }
 
 FieldTemplate align(const LungField& field, const Box& box) {

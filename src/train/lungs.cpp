@@ -5,14 +5,12 @@
 #include <algorithm>
 #include <numeric>
 
-#include "train/loop.h"
+#include "train/predict.h"
 
 namespace xray {
 namespace {
 
 using torch::Tensor;
-
-constexpr std::size_t kPredictBatch = 32;
 
 /// The mask as the network is to see it, 0..255.
 Plane mask_of(const TrainingPicture& picture, const InputSpec& spec) {
@@ -44,24 +42,12 @@ TrainOptions lung_train_options() {
 
 std::vector<double> lung_dice(LungNet& network, const std::vector<TrainingPicture>& pictures,
                               const Preprocessor& preprocessor) {
-  torch::NoGradGuard no_grad;
-  const bool was_training = network.is_training();
-  network.eval();
-  const torch::Device device = network.parameters().front().device();
-  const InputSpec& spec = preprocessor.spec();
   const std::size_t size = preprocessor.input_size();
   std::vector<double> scores;
-  for (std::size_t begin = 0; begin < pictures.size(); begin += kPredictBatch) {
-    const std::size_t count = std::min(kPredictBatch, pictures.size() - begin);
-    std::vector<float> inputs(count * size);
-    for (std::size_t i = 0; i < count; ++i)
-      network_input(pictures[begin + i], preprocessor, std::span(inputs.data() + i * size, size));
-    const Tensor logits = network.forward(input_tensor(inputs, count, spec, device))
-                              .to(torch::kCPU, torch::kFloat)
-                              .contiguous();
+  predict_batches(network, pictures, preprocessor, [&](std::size_t begin, const Tensor& logits) {
     const float* row = logits.const_data_ptr<float>();
-    for (std::size_t i = 0; i < count; ++i, row += size) {
-      const Plane mask = mask_of(pictures[begin + i], spec);
+    for (std::size_t i = 0; i < static_cast<std::size_t>(logits.size(0)); ++i, row += size) {
+      const Plane mask = mask_of(pictures[begin + i], preprocessor.spec());
       std::size_t found = 0;
       std::size_t wanted = 0;
       std::size_t both = 0;
@@ -75,8 +61,7 @@ std::vector<double> lung_dice(LungNet& network, const std::vector<TrainingPictur
       scores.push_back(
           found + wanted == 0 ? 1.0 : 2.0 * static_cast<double>(both) / static_cast<double>(found + wanted));
     }
-  }
-  network.train(was_training);
+  });
   return scores;
 }
 

@@ -7,14 +7,13 @@
 #include <utility>
 
 #include "metrics/curves.h"
-#include "train/loop.h"
+#include "train/predict.h"
 
 namespace xray {
 namespace {
 
 using torch::Tensor;
 
-constexpr std::size_t kPredictBatch = 32;
 /// A zone's Brixia score where all of it is as white as consolidation.
 constexpr double kFullScore = 3;
 /// Share of the lungs' cells, the most opaque, by which a whole film is called opaque or not.
@@ -139,31 +138,18 @@ TrainOptions opacity_train_options() {
 
 std::vector<OpacityMap> predict_opacity(OpacityNet& network, const std::vector<TrainingPicture>& pictures,
                                         const Preprocessor& preprocessor) {
-  torch::NoGradGuard no_grad;
-  const bool was_training = network.is_training();
-  network.eval();
-  const torch::Device device = network.parameters().front().device();
-  const std::size_t size = preprocessor.input_size();
   std::vector<OpacityMap> maps;
-  for (std::size_t begin = 0; begin < pictures.size(); begin += kPredictBatch) {
-    const std::size_t count = std::min(kPredictBatch, pictures.size() - begin);
-    std::vector<float> inputs(count * size);
-    for (std::size_t i = 0; i < count; ++i)
-      network_input(pictures[begin + i], preprocessor, std::span(inputs.data() + i * size, size));
-    const Tensor opacity =
-        torch::sigmoid(network.forward(input_tensor(inputs, count, preprocessor.spec(), device)))
-            .to(torch::kCPU, torch::kFloat)
-            .contiguous();
+  predict_batches(network, pictures, preprocessor, [&](std::size_t begin, const Tensor& log_odds) {
+    const Tensor opacity = torch::sigmoid(log_odds);
     const auto cells = static_cast<std::size_t>(opacity.size(1) * opacity.size(2));
-    for (std::size_t i = 0; i < count; ++i) {
+    for (std::size_t i = 0; i < static_cast<std::size_t>(opacity.size(0)); ++i) {
       const float* first = opacity.const_data_ptr<float>() + i * cells;
       maps.push_back({.width = static_cast<int>(opacity.size(2)),
                       .height = static_cast<int>(opacity.size(1)),
                       .opacity = {first, first + cells},
                       .frame = pictures[begin + i].frame});
     }
-  }
-  network.train(was_training);
+  });
   return maps;
 }
 

@@ -24,7 +24,4 @@ struct ScoredFilm {
 Result<std::vector<ScoredFilm>> read_scored_films(const std::filesystem::path& csv,
                                                   const std::filesystem::path& folder);
 
-/// Correlation of Pearson; 0 where one side does not vary.
-double correlation(const std::vector<double>& a, const std::vector<double>& b);
-
 }  // namespace xray

@@ -44,11 +44,5 @@ TEST_F(ScoredFilms, AreRefusedWithTheLineThatIsWrong) {
   EXPECT_EQ(read_scored_films(dir_ / "none.csv", dir_.path()).error().code, ErrorCode::kNotFound);
 }
 
-TEST(Correlation, IsOneAlongALineAndZeroWithoutVariation) {
-  EXPECT_DOUBLE_EQ(correlation({1, 2, 3}, {2, 4, 6}), 1);
-  EXPECT_DOUBLE_EQ(correlation({1, 2, 3}, {6, 4, 2}), -1);
-  EXPECT_DOUBLE_EQ(correlation({1, 2, 3}, {5, 5, 5}), 0);
-}
-
 }  // namespace
 }  // namespace xray

@@ -8,15 +8,13 @@
 #include <utility>
 
 #include "metrics/metrics.h"
-#include "train/loop.h"
 #include "train/out_of_fold.h"
+#include "train/predict.h"
 
 namespace xray {
 namespace {
 
 using torch::Tensor;
-
-constexpr std::size_t kPredictBatch = 32;
 
 /// Loss weights per class: frequency^-balance, with mean 1 over the pictures.
 Tensor class_weights(const std::vector<TrainingPicture>& pictures, int classes, double balance) {
@@ -68,26 +66,11 @@ void network_input(const TrainingPicture& picture, const Preprocessor& preproces
 
 std::vector<float> predict_logits(Classifier& network, const std::vector<TrainingPicture>& pictures,
                                   const Preprocessor& preprocessor) {
-  torch::NoGradGuard no_grad;
-  const bool was_training = network.is_training();
-  network.eval();
-  const torch::Device device = network.parameters().front().device();
-  const std::size_t size = preprocessor.input_size();
   std::vector<float> all;
-  for (std::size_t begin = 0; begin < pictures.size(); begin += kPredictBatch) {
-    const std::size_t count = std::min(kPredictBatch, pictures.size() - begin);
-    std::vector<float> inputs(count * size);
-    for (std::size_t i = 0; i < count; ++i) {
-      const std::span<float> input(inputs.data() + i * size, size);
-      network_input(pictures[begin + i], preprocessor, input);
-    }
-    const Tensor logits = network.forward(input_tensor(inputs, count, preprocessor.spec(), device))
-                              .to(torch::kCPU, torch::kFloat)
-                              .contiguous();
+  predict_batches(network, pictures, preprocessor, [&](std::size_t, const Tensor& logits) {
     const float* data = logits.const_data_ptr<float>();
     all.insert(all.end(), data, data + logits.numel());
-  }
-  network.train(was_training);
+  });
   return all;
 }
 
