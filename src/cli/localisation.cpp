@@ -8,11 +8,13 @@
 #include <functional>
 #include <iostream>
 #include <numeric>
+#include <optional>
 #include <utility>
 
 #include "cli/commands.h"
 #include "cli/robustness.h"
 #include "common/file.h"
+#include "common/grid.h"
 #include "common/parallel.h"
 #include "common/progress.h"
 #include "common/random.h"
@@ -62,8 +64,7 @@ Result<Chest> open_chest(const Diagnoser& diagnoser, const std::filesystem::path
 
 /// Strength of the heat at a pixel of the film.
 float heat_at(const HeatMap& heat, const Image& film, int x, int y) {
-  return heat.values[static_cast<std::size_t>(y * heat.height / film.height() * heat.width +
-                                              x * heat.width / film.width())];
+  return heat.values[cell_at(x * heat.width / film.width(), y * heat.height / film.height(), heat.width)];
 }
 
 /// What was found of opacities drawn into one normal film.
@@ -86,9 +87,11 @@ Result<Drawn> draw_and_ask(const Diagnoser& diagnoser, const Chest& chest, std::
   if (lung.empty()) return drawn;
   const std::size_t centre = lung[random.below(lung.size())];
   const auto width = static_cast<std::size_t>(film.width());
+  const std::size_t column = centre % width;
+  const std::size_t row = centre / width;
   const auto lay = [&](double radius, double density) {
-    return opacity_of({.x = static_cast<double>(centre % width) + 0.5,
-                       .y = static_cast<double>(centre / width) + 0.5,
+    return opacity_of({.x = static_cast<double>(column) + 0.5,
+                       .y = static_cast<double>(row) + 0.5,
                        .radius = radius * film.width(),
                        .density = density},
                       chest.lung, film.width(), film.height());
@@ -119,11 +122,12 @@ Result<Drawn> draw_and_ask(const Diagnoser& diagnoser, const Chest& chest, std::
       const std::vector<float> opacity = lay(kRadii[r], kDensities[d]);
       const auto said = diagnoser.diagnose(with_opacity(film, chest.lung, opacity));
       if (!said) return said.error();
-      if (!said->severity) return drawn;
-      score[r][d] = said->severity->score;
+      const std::optional<Severity>& severity = said->severity;
+      if (!severity) return drawn;
+      score[r][d] = severity->score;
       const auto opaque = static_cast<double>(std::ranges::count_if(
           opacity, [&](float o) { return static_cast<double>(o) >= diagnoser.severity_model()->opaque; }));
-      drawn.extents.emplace_back(100 * opaque / static_cast<double>(lung.size()), said->severity->extent);
+      drawn.extents.emplace_back(100 * opaque / static_cast<double>(lung.size()), severity->extent);
     }
   }
   const auto count = [&](double before, double after) {
@@ -179,8 +183,10 @@ Result<std::optional<Curves>> follow(const Diagnoser& diagnoser, const Chest& ch
   if (!deletion) return deletion.error();
   const auto insertion = area(false);
   if (!insertion) return insertion.error();
-  if (!*deletion || !*insertion) return std::optional<Curves>();
-  return std::optional(Curves{**deletion, **insertion});
+  const std::optional<double> deleted = *deletion;
+  const std::optional<double> inserted = *insertion;
+  if (!deleted || !inserted) return std::optional<Curves>();
+  return std::optional(Curves{*deleted, *inserted});
 }
 
 Result<Removed> remove_and_ask(const Diagnoser& diagnoser, const Chest& chest, std::uint64_t seed) {
@@ -219,8 +225,11 @@ Result<Removed> remove_and_ask(const Diagnoser& diagnoser, const Chest& chest, s
   if (!by_heat) return by_heat.error();
   const auto by_chance = follow(diagnoser, chest, blurred, ordered(chance.values));
   if (!by_chance) return by_chance.error();
-  if (!*by_heat || !*by_chance || all <= 0) return removed;
-  return Removed{.judged = true, .heat_inside = inside / all, .by_heat = **by_heat, .by_chance = **by_chance};
+  const std::optional<Curves> heat_curves = *by_heat;
+  const std::optional<Curves> chance_curves = *by_chance;
+  if (!heat_curves || !chance_curves || all <= 0) return removed;
+  return Removed{
+      .judged = true, .heat_inside = inside / all, .by_heat = *heat_curves, .by_chance = *chance_curves};
 }
 
 /// What became of one picture.

@@ -281,13 +281,13 @@ Result<Comparison> quantize(const QuantizeOptions& options, const std::stop_toke
     if (!made) return made.error();
     lungs = std::move(*made);
   }
-  if (parts->severity) {
+  if (const std::optional<SeverityModel>& severity = parts->severity; severity) {
     auto made = both(
-        parts->severity_folder(), parts->severity->network,
-        [](const Inputs& inputs) { return std::span(inputs.severity); }, parts->severity->network.fp32.name);
+        parts->severity_folder(), severity->network,
+        [](const Inputs& inputs) { return std::span(inputs.severity); }, severity->network.fp32.name);
     if (!made) return made.error();
-    const auto written = write_severity_model(fs::path(options.out) / kSeverityFolder, *parts->severity,
-                                              {made->first, made->second});
+    const auto written =
+        write_severity_model(fs::path(options.out) / kSeverityFolder, *severity, {made->first, made->second});
     if (!written) return with_context(written.error(), kSeverityFolder);
   }
   const auto write = [&] {

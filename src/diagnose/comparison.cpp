@@ -43,10 +43,8 @@ const char* name(Comparison::Course course) {
 }
 
 Result<Comparison> compare(const Finding& before, const Finding& after) {
-  for (const Finding* finding : {&before, &after})
-    if (!finding->severity)
-      return Error{ErrorCode::kUnusable, std::string("the ") + (finding == &before ? "earlier" : "later") +
-                                             " film has no severity to compare"};
+  if (!before.severity) return Error{ErrorCode::kUnusable, "the earlier film has no severity to compare"};
+  if (!after.severity) return Error{ErrorCode::kUnusable, "the later film has no severity to compare"};
   if (before.model != after.model)
     return Error{ErrorCode::kInvalidArgument, "the films were read by different models (" + before.model +
                                                   ", " + after.model + "); read the earlier one again"};

@@ -9,6 +9,8 @@
 #include <system_error>
 #include <utility>
 
+#include "common/grid.h"
+
 namespace xray {
 namespace {
 
@@ -81,13 +83,13 @@ HeatMap heat_in_lungs(const HeatMap& seen, const Frame& frame, const LungField& 
     for (int y = cell_y * field.height / kHeatCells; y < (cell_y + 1) * field.height / kHeatCells; ++y)
       for (int x = cell_x * field.width / kHeatCells; x < (cell_x + 1) * field.width / kHeatCells;
            ++x, ++count)
-        sum += static_cast<double>(field.probability[static_cast<std::size_t>(y * field.width + x)]);
+        sum += static_cast<double>(field.probability[cell_at(x, y, field.width)]);
     return count == 0 ? 0.0 : sum / count;
   };
   const auto seen_at = [&](int x, int y) {
     x = std::clamp(x, 0, seen.width - 1);
     y = std::clamp(y, 0, seen.height - 1);
-    return static_cast<double>(seen.values[static_cast<std::size_t>(y * seen.width + x)]);
+    return static_cast<double>(seen.values[cell_at(x, y, seen.width)]);
   };
   for (int y = 0; y < kHeatCells; ++y) {
     for (int x = 0; x < kHeatCells; ++x) {
@@ -121,7 +123,7 @@ HeatMap heat_of(const OpacityMap& map, const ZoneMap& zones) {
   for (std::size_t cell = 0; cell < opacity.size(); ++cell) {
     const int x = static_cast<int>(cell) % zones.width * kHeatCells / zones.width;
     const int y = static_cast<int>(cell) / zones.width * kHeatCells / zones.height;
-    const auto at = static_cast<std::size_t>(y * kHeatCells + x);
+    const std::size_t at = cell_at(x, y, kHeatCells);
     heat.values[at] += std::max(0.0F, opacity[cell] - kVeil) / (1 - kVeil);
     count[at] += 1;
   }
@@ -335,12 +337,14 @@ Result<Finding> Diagnoser::diagnose(const Image& image) const {
 }
 
 Result<Done> Diagnoser::tell_severity(const Prepared& prepared, Finding& finding) const {
+  if (!severity_ || !prepared.film) return Done{};
   const auto map = severity_->finder->find(*prepared.film, prepared.field);
   if (!map) return map.error();
   const ZoneMap zones = zones_of(prepared.field);
-  finding.severity = severity_of(severity_->model, *map, zones);
+  const Severity severity = severity_of(severity_->model, *map, zones);
+  finding.severity = severity;
   finding.heat = heat_of(*map, zones);
-  if (finding.verdict == Verdict::kNormal && is_hardly_normal(severity_->model, *finding.severity)) {
+  if (finding.verdict == Verdict::kNormal && is_hardly_normal(severity_->model, severity)) {
     finding.verdict = Verdict::kUncertain;
     finding.reasons.push_back(Reason::kOpacity);
   }

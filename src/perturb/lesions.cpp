@@ -6,6 +6,7 @@
 #include <numbers>
 #include <vector>
 
+#include "common/grid.h"
 #include "perturb/draw.h"
 
 namespace xray {
@@ -24,9 +25,7 @@ class Grain {
     const double gy = std::clamp(y, 0.0, 1.0) * (cells_ - 1);
     const int column = std::min(static_cast<int>(gx), cells_ - 2);
     const int row = std::min(static_cast<int>(gy), cells_ - 2);
-    const auto corner = [&](int dx, int dy) {
-      return values_[static_cast<std::size_t>((row + dy) * cells_ + column + dx)];
-    };
+    const auto corner = [&](int dx, int dy) { return values_[cell_at(column + dx, row + dy, cells_)]; };
     return std::lerp(std::lerp(corner(0, 0), corner(1, 0), gx - column),
                      std::lerp(corner(0, 1), corner(1, 1), gx - column), gy - row);
   }
@@ -53,8 +52,11 @@ float tissue_level(const Plane& plane, const Plane& mask, Random& random) {
 void draw_lesion(const Plane& mask, std::size_t centre, Plane& share, Random& random) {
   const double width = mask.width;
   const double height = mask.height;
-  const double x0 = static_cast<double>(centre % static_cast<std::size_t>(mask.width));
-  const double y0 = static_cast<double>(centre / static_cast<std::size_t>(mask.width));
+  const auto columns = static_cast<std::size_t>(mask.width);
+  const std::size_t column = centre % columns;
+  const std::size_t row = centre / columns;
+  const auto x0 = static_cast<double>(column);
+  const auto y0 = static_cast<double>(row);
   const double radius_x = random.uniform(0.06, 0.25) * width;
   const double radius_y = random.uniform(0.06, 0.3) * height;
   const double angle = random.uniform(0, std::numbers::pi);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <numeric>
 
+#include "common/grid.h"
 #include "preprocess/lung_zones.h"
 
 namespace xray {
@@ -83,10 +84,9 @@ std::array<double, 256> gray_in_lungs(const Image& film, const LungField& field)
   std::array<double, 256> histogram{};
   const auto pixels = film.pixels8();
   for (int y = 0; y < film.height(); ++y) {
-    const auto row = static_cast<std::size_t>(y * field.height / film.height() * field.width);
+    const int row = y * field.height / film.height();
     for (int x = 0; x < film.width(); ++x) {
-      if (field.probability[row + static_cast<std::size_t>(x * field.width / film.width())] <= kInLung)
-        continue;
+      if (field.probability[cell_at(x * field.width / film.width(), row, field.width)] <= kInLung) continue;
       histogram[pixels[static_cast<std::size_t>(y) * static_cast<std::size_t>(film.width()) +
                        static_cast<std::size_t>(x)]] += 1;
     }
@@ -286,7 +286,7 @@ Result<Image> hide_lungs(const Image& film, const LungField& field, double margi
   Image::Pixels8 pixels(film.pixels8().begin(), film.pixels8().end());
   for (int y = static_cast<int>(box.y); y < static_cast<int>(box.y + box.height); ++y)
     for (int x = static_cast<int>(box.x); x < static_cast<int>(box.x + box.width); ++x)
-      pixels[static_cast<std::size_t>(y * film.width() + x)] = kMiddleGray;
+      pixels[cell_at(x, y, film.width())] = kMiddleGray;
   return Image(film.width(), film.height(), std::move(pixels));
 }
 

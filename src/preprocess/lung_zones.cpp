@@ -3,13 +3,15 @@
 #include <algorithm>
 #include <cmath>
 
+#include "common/grid.h"
+
 namespace xray {
 
 std::vector<float> opacity_in_zones(const OpacityMap& map, const ZoneMap& zones) {
   std::vector<float> opacity(zones.zone.size());
   const auto at = [&](int x, int y) {
-    return static_cast<double>(map.opacity[static_cast<std::size_t>(
-        std::clamp(y, 0, map.height - 1) * map.width + std::clamp(x, 0, map.width - 1))]);
+    return static_cast<double>(
+        map.opacity[cell_at(std::clamp(x, 0, map.width - 1), std::clamp(y, 0, map.height - 1), map.width)]);
   };
   for (std::size_t cell = 0; cell < opacity.size(); ++cell) {
     if (zones.zone[cell] == 0) continue;
