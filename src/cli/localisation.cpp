@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <functional>
 #include <iostream>
 #include <numeric>
 #include <optional>
@@ -218,7 +217,8 @@ Result<Removed> remove_and_ask(const Diagnoser& diagnoser, const Chest& chest, s
   }
   const auto ordered = [&](const std::vector<float>& by) {
     std::vector<std::size_t> order = lung;
-    std::ranges::stable_sort(order, std::greater<>(), [&](std::size_t i) { return by[i]; });
+    std::ranges::sort(order,
+                      [&](std::size_t a, std::size_t b) { return by[a] != by[b] ? by[a] > by[b] : a < b; });
     return order;
   };
   const auto by_heat = follow(diagnoser, chest, blurred, ordered(heat));

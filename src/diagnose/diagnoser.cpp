@@ -231,7 +231,9 @@ Result<Diagnoser::Prepared> Diagnoser::prepare(const Image& image, Timing& timin
   timing.preprocess = stopwatch.lap();
   auto field = lungs_->find(*film);
   if (!field) return field.error();
-  if (const auto& gate = card_.lungs->gate; gate && gate_score(*gate, *film, *field) < gate->threshold) {
+  const std::optional<LungGate> none;
+  const std::optional<LungGate>& gate = card_.lungs ? card_.lungs->gate : none;
+  if (gate && gate_score(*gate, *film, *field) < gate->threshold) {
     auto other = other_way(*film, *gate);
     if (!other) return other.error();
     if (other->reason == Reason::kInverted) {
@@ -358,8 +360,8 @@ Result<std::unique_ptr<Diagnoser>> make_diagnoser(const std::filesystem::path& p
   auto backend = make_openvino_backend(*loaded, options);
   if (!backend) return backend.error();
   std::unique_ptr<LungFinder> finder;
-  if (loaded->card.lungs) {
-    auto made = make_lung_finder(loaded->directory, *loaded->card.lungs, options);
+  if (const std::optional<LungModel>& lungs = loaded->card.lungs; lungs) {
+    auto made = make_lung_finder(loaded->directory, *lungs, options);
     if (!made) return made.error();
     finder = std::move(*made);
   }
