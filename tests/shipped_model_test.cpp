@@ -85,10 +85,7 @@ TEST(ShippedModel, RefusesWhatIsNoUprightFrontalFilm) {
 Image chest_with_opacity(double radius, double density) {
   const Image film = standard_film(test::make_chest(1)).value();
   const LungField field = shipped().find_lungs(film).value();
-  std::vector<bool> lung;
-  for (int y = 0; y < film.height(); ++y)
-    for (int x = 0; x < film.width(); ++x)
-      lung.push_back(is_lung(field, x * field.width / film.width(), y * field.height / film.height()));
+  const std::vector<bool> lung = lung_pixels(field, film.width(), film.height());
   const OpacityPatch patch{
       .x = 0.3 * film.width(), .y = 0.5 * film.height(), .radius = radius * film.width(), .density = density};
   return with_opacity(film, lung, opacity_of(patch, lung, film.width(), film.height()));

@@ -53,12 +53,8 @@ Result<Chest> open_chest(const Diagnoser& diagnoser, const std::filesystem::path
   if (!film) return film.error();
   const Result<LungField> field = diagnoser.find_lungs(*film);
   if (!field) return field.error();
-  Chest chest{std::move(*film), {}};
-  for (int y = 0; y < chest.film.height(); ++y)
-    for (int x = 0; x < chest.film.width(); ++x)
-      chest.lung.push_back(
-          is_lung(*field, x * field->width / chest.film.width(), y * field->height / chest.film.height()));
-  return chest;
+  std::vector<bool> lung = lung_pixels(*field, film->width(), film->height());
+  return Chest{std::move(*film), std::move(lung)};
 }
 
 /// Strength of the heat at a pixel of the film.

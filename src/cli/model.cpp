@@ -60,13 +60,9 @@ struct Parts {
 Result<Parts> load_parts(const fs::path& folder) {
   auto package = load_package(folder);
   if (!package) return package.error();
-  Parts parts{std::move(*package), {}};
-  std::error_code ignored;
-  if (!fs::exists(parts.severity_folder(), ignored)) return parts;
-  auto severity = load_severity_model(parts.severity_folder());
+  auto severity = find_severity_model(folder);
   if (!severity) return severity.error();
-  parts.severity = std::move(*severity);
-  return parts;
+  return Parts{std::move(*package), std::move(*severity)};
 }
 
 Result<Inputs> prepare(const fs::path& path, const Parts& parts, LungFinder* finder) {

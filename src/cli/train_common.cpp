@@ -6,7 +6,18 @@
 #include <iostream>
 #include <utility>
 
+#include "common/file.h"
+
 namespace xray {
+
+Result<nlohmann::ordered_json> read_about(const std::string& path) {
+  if (path.empty()) return nlohmann::ordered_json::object();
+  const Result<std::string> text = read_text(path);
+  if (!text) return with_context(text.error(), path);
+  auto json = nlohmann::ordered_json::parse(*text, nullptr, false);
+  if (!json.is_object()) return Error{ErrorCode::kInvalidArgument, path + ": not a JSON object"};
+  return json;
+}
 
 int train_exit(const Error& error) {
   std::cerr << "xray-train: " << error.message << '\n';

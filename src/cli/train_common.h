@@ -16,6 +16,10 @@ namespace xray {
 /// usage, 1 anything else.
 int train_exit(const Error& error);
 
+/// Parts of a card that only a person knows (where the data came from, licence, limits): the JSON
+/// object in the file; an empty one where `path` is empty. kNotFound, kIo, kInvalidArgument.
+Result<nlohmann::ordered_json> read_about(const std::string& path);
+
 /// The options every kind of training has; the present values of `options` are the defaults.
 void add_train_options(CLI::App& command, const std::shared_ptr<TrainOptions>& options);
 

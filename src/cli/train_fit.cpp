@@ -44,16 +44,6 @@ struct FitArguments {
   std::shared_ptr<ClassifierArguments> classifier = std::make_shared<ClassifierArguments>();
 };
 
-/// Parts of the card that only a person knows: where the data came from, its licence, its limits.
-Result<nlohmann::ordered_json> read_about(const std::string& path) {
-  if (path.empty()) return nlohmann::ordered_json::object();
-  const Result<std::string> text = read_text(path);
-  if (!text) return with_context(text.error(), path);
-  auto json = nlohmann::ordered_json::parse(*text, nullptr, false);
-  if (!json.is_object()) return Error{ErrorCode::kInvalidArgument, path + ": not a JSON object"};
-  return json;
-}
-
 nlohmann::ordered_json count_json(const Dataset& dataset, const std::vector<Split>& splits) {
   nlohmann::ordered_json json;
   for (const Split split : {Split::kTrain, Split::kValidation, Split::kTest}) {

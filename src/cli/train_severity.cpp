@@ -44,8 +44,8 @@ struct SeverityArguments {
   std::string lungs;
   std::string out;
   std::string about;
-  double margin = 0.06;
-  double opaque = 0.4;
+  double margin = InputSpec{}.margin;
+  double opaque = SeverityModel{}.opaque;
   int folds = 8;
   int scored_epochs = 4;
   double scored_rate = 5e-4;
@@ -84,14 +84,18 @@ Result<Films> read_films(const SeverityArguments& arguments, const Preprocessor&
   return films;
 }
 
+std::vector<Sample> samples_of(const std::vector<ScoredFilm>& scored) {
+  std::vector<Sample> samples;
+  for (const ScoredFilm& film : scored)
+    samples.push_back({.path = film.path, .label = Label::kPneumonia, .patient = film.patient});
+  return samples;
+}
+
 /// Scored films as pictures, in the order of `scored`, which loses those without lungs.
 Result<std::vector<TrainingPicture>> read_scored(std::vector<ScoredFilm>& scored,
                                                  const Preprocessor& preprocessor, const LungUse& lungs,
                                                  int threads, const std::stop_token& stop) {
-  std::vector<Sample> samples;
-  for (const ScoredFilm& film : scored)
-    samples.push_back({.path = film.path, .label = Label::kPneumonia, .patient = film.patient});
-  auto set = load_pictures(samples, 2, preprocessor, lungs, threads, {}, stop);
+  auto set = load_pictures(samples_of(scored), 2, preprocessor, lungs, threads, {}, stop);
   if (!set) return set.error();
   for (const std::string& reason : set->unreadable) std::cerr << "left out: " << reason << '\n';
   std::vector<ScoredFilm> read;
@@ -283,14 +287,8 @@ nlohmann::ordered_json judge_held_out(OpacityNet& network, const Films& read,
 
 int severity(const SeverityArguments& arguments) {
   const std::stop_token stop = stop_on_interrupt();
-  nlohmann::ordered_json about = nlohmann::ordered_json::object();
-  if (!arguments.about.empty()) {
-    const auto text = read_text(arguments.about);
-    if (!text) return train_exit(with_context(text.error(), arguments.about));
-    about = nlohmann::ordered_json::parse(*text, nullptr, false);
-    if (!about.is_object())
-      return train_exit({ErrorCode::kInvalidArgument, arguments.about + ": not a JSON object"});
-  }
+  const Result<nlohmann::ordered_json> about = read_about(arguments.about);
+  if (!about) return train_exit(about.error());
   auto scored = read_scored_films(arguments.scores, arguments.films);
   if (!scored) return train_exit(scored.error());
   const auto lung_model = load_lung_model(arguments.lungs);
@@ -334,10 +332,7 @@ int severity(const SeverityArguments& arguments) {
     fold_reporter.clear();
     return network;
   };
-  std::vector<Sample> named;
-  for (const ScoredFilm& film : *scored)
-    named.push_back({.path = film.path, .label = Label::kPneumonia, .patient = film.patient});
-  const std::vector<int> folds = folds_by_patient(named, arguments.folds, arguments.seed);
+  const std::vector<int> folds = folds_by_patient(samples_of(*scored), arguments.folds, arguments.seed);
   OutOfFold result{.severity = std::vector<Severity>(scored->size())};
   for (int fold = 0; fold < arguments.folds; ++fold) {
     std::vector<TrainingPicture> others;
@@ -371,7 +366,7 @@ int severity(const SeverityArguments& arguments) {
   model.about["training"]["weights"] = fs::path(train.weights).filename().string();
   model.about["training"]["scored_epochs"] = arguments.scored_epochs;
   model.about["training"]["scored_rate"] = arguments.scored_rate;
-  model.about.merge_patch(about);
+  model.about.merge_patch(*about);
   if (const auto written = write_file(out / "out-of-fold.csv", to_csv(*scored, folds, result.severity));
       !written)
     return train_exit(written.error());

@@ -1,18 +1,14 @@
 #include "diagnose/comparison.h"
 
 #include <algorithm>
-#include <cmath>
 #include <string>
+
+#include "common/rounding.h"
 
 namespace xray {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-double to_tenths(double value) {
-  // Adding 0 makes -0 a plain 0.
-  return std::round(value * 10) / 10 + 0.0;
-}
 
 Json to_json(const Change& change) {
   return {{"before", to_tenths(change.before)},

@@ -6,7 +6,6 @@
 #include <numeric>
 #include <optional>
 #include <stdexcept>
-#include <system_error>
 #include <utility>
 
 #include "common/grid.h"
@@ -113,13 +112,12 @@ HeatMap heat_in_lungs(const HeatMap& seen, const Frame& frame, const LungField& 
   return heat;
 }
 
-/// Opacity on a grid over the whole film, 0 outside the lungs; thin veils, which healthy lungs
+/// opacity_in_zones() on a grid over the whole film, 0 outside the lungs; thin veils, which healthy lungs
 /// have too, are left out.
-HeatMap heat_of(const OpacityMap& map, const ZoneMap& zones) {
+HeatMap heat_of(const std::vector<float>& opacity, const ZoneMap& zones) {
   constexpr float kVeil = 0.05F;
   HeatMap heat{kHeatCells, kHeatCells, std::vector<float>(std::size_t{kHeatCells} * kHeatCells)};
   std::vector<float> count(heat.values.size());
-  const std::vector<float> opacity = opacity_in_zones(map, zones);
   for (std::size_t cell = 0; cell < opacity.size(); ++cell) {
     const int x = static_cast<int>(cell) % zones.width * kHeatCells / zones.width;
     const int y = static_cast<int>(cell) / zones.width * kHeatCells / zones.height;
@@ -175,8 +173,8 @@ Result<LungField> Diagnoser::find_lungs(const Image& film) const {
 /// What the network is to see of a picture, or why it is to see nothing of it.
 struct Diagnoser::Prepared {
   std::vector<float> input;
-  std::optional<Image> film;  ///< as the lungs were found on it
-  LungField field;            ///< empty where no lungs are looked for
+  Image film;       ///< as the lungs were found on it; empty where none are looked for
+  LungField field;  ///< likewise
   Frame frame;
   std::vector<Reason> reasons;
   bool rejected = false;
@@ -200,8 +198,8 @@ std::vector<Reason> Diagnoser::doubts(const Prepared& prepared) {
   constexpr double kMostClipped = 0.35;
   constexpr double kMostCut = 1.1;
   std::vector<Reason> reasons;
-  if (!prepared.film) return reasons;
-  const LungPicture picture = judge_picture(*prepared.film, prepared.field);
+  if (prepared.field.probability.empty()) return reasons;
+  const LungPicture picture = judge_picture(prepared.film, prepared.field);
   if (picture.range < kFewestLevels || picture.clipped > kMostClipped)
     reasons.push_back(Reason::kPoorExposure);
   if (picture.cut > kMostCut) reasons.push_back(Reason::kLungsCut);
@@ -231,9 +229,8 @@ Result<Diagnoser::Prepared> Diagnoser::prepare(const Image& image, Timing& timin
   timing.preprocess = stopwatch.lap();
   auto field = lungs_->find(*film);
   if (!field) return field.error();
-  const std::optional<LungGate> none;
-  const std::optional<LungGate>& gate = card_.lungs ? card_.lungs->gate : none;
-  if (gate && gate_score(*gate, *film, *field) < gate->threshold) {
+  const LungGate* const gate = card_.lungs && card_.lungs->gate ? &*card_.lungs->gate : nullptr;
+  if (gate != nullptr && gate_score(*gate, *film, *field) < gate->threshold) {
     auto other = other_way(*film, *gate);
     if (!other) return other.error();
     if (other->reason == Reason::kInverted) {
@@ -325,28 +322,27 @@ Result<Finding> Diagnoser::diagnose(const Image& image) const {
                                   c.kind_intercept);
     finding.bacterial = 100 - finding.viral;
   }
-  if (!prediction.maps.empty()) {
-    finding.heat = heat_from(card_, prediction);
-    if (lungs_) finding.heat = heat_in_lungs(finding.heat, prepared->frame, prepared->field);
-  }
   if (severity_) {
     stopwatch.lap();
-    if (const auto told = tell_severity(*prepared, finding); !told) return told.error();
+    if (const auto told = tell_severity(*severity_, *prepared, finding); !told) return told.error();
     finding.timing.infer += stopwatch.lap();
+  } else if (!prediction.maps.empty()) {
+    finding.heat = heat_from(card_, prediction);
+    if (lungs_) finding.heat = heat_in_lungs(finding.heat, prepared->frame, prepared->field);
   }
   finding.timing.total = total.lap();
   return finding;
 }
 
-Result<Done> Diagnoser::tell_severity(const Prepared& prepared, Finding& finding) const {
-  if (!severity_ || !prepared.film) return Done{};
-  const auto map = severity_->finder->find(*prepared.film, prepared.field);
+Result<Done> Diagnoser::tell_severity(const SeverityPart& part, const Prepared& prepared, Finding& finding) {
+  const auto map = part.finder->find(prepared.film, prepared.field);
   if (!map) return map.error();
   const ZoneMap zones = zones_of(prepared.field);
-  const Severity severity = severity_of(severity_->model, *map, zones);
+  const std::vector<float> opacity = opacity_in_zones(*map, zones);
+  const Severity severity = severity_of(part.model, opacity, zones);
   finding.severity = severity;
-  finding.heat = heat_of(*map, zones);
-  if (finding.verdict == Verdict::kNormal && is_hardly_normal(severity_->model, severity)) {
+  finding.heat = heat_of(opacity, zones);
+  if (finding.verdict == Verdict::kNormal && is_hardly_normal(part.model, severity)) {
     finding.verdict = Verdict::kUncertain;
     finding.reasons.push_back(Reason::kOpacity);
   }
@@ -366,14 +362,14 @@ Result<std::unique_ptr<Diagnoser>> make_diagnoser(const std::filesystem::path& p
     finder = std::move(*made);
   }
   std::optional<SeverityPart> severity;
-  const std::filesystem::path folder = package / kSeverityFolder;
-  std::error_code ignored;
-  if (finder && std::filesystem::exists(folder, ignored)) {
-    auto model = load_severity_model(folder);
-    if (!model) return with_context(model.error(), kSeverityFolder);
-    auto made = make_opacity_finder(folder, *model, options);
-    if (!made) return with_context(made.error(), kSeverityFolder);
-    severity = SeverityPart{std::move(*model), std::move(*made)};
+  if (finder) {
+    auto found = find_severity_model(package);
+    if (!found) return found.error();
+    if (std::optional<SeverityModel>& model = *found; model) {
+      auto made = make_opacity_finder(package / kSeverityFolder, *model, options);
+      if (!made) return with_context(made.error(), kSeverityFolder);
+      severity = SeverityPart{std::move(*model), std::move(*made)};
+    }
   }
   return std::make_unique<Diagnoser>(std::move(loaded->card), std::move(*backend), limits, std::move(finder),
                                      std::move(severity));

@@ -57,7 +57,7 @@ class Diagnoser {
   Result<OtherWay> other_way(const Image& film, const LungGate& gate) const;
   /// What speaks against any verdict on the film.
   static std::vector<Reason> doubts(const Prepared& prepared);
-  Result<Done> tell_severity(const Prepared& prepared, Finding& finding) const;
+  static Result<Done> tell_severity(const SeverityPart& part, const Prepared& prepared, Finding& finding);
 
   ModelCard card_;
   Preprocessor preprocessor_;

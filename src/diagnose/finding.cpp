@@ -1,16 +1,13 @@
 #include "diagnose/finding.h"
 
 #include <algorithm>
-#include <cmath>
+
+#include "common/rounding.h"
 
 namespace xray {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-double to_hundredths(double value) {
-  return std::round(value * 100) / 100;
-}
 
 /// {first, second}, rounded so that what is shown still adds up to 100.
 Json shares(const char* first, double first_percent, const char* second) {

@@ -1,19 +1,14 @@
 #include "diagnose/severity.h"
 
 #include <algorithm>
-#include <cmath>
+
+#include "common/rounding.h"
 
 namespace xray {
 namespace {
 
-constexpr double kHighestZone = 3;
-constexpr double kHighestScore = kHighestZone * kZones;
 constexpr double kModerateFrom = 8;
 constexpr double kSevereFrom = 12;
-
-double to_tenths(double value) {
-  return std::round(value * 10) / 10;
-}
 
 }  // namespace
 
@@ -41,9 +36,12 @@ std::string_view zone_place(std::size_t zone) {
 }
 
 Severity severity_of(const SeverityModel& model, const OpacityMap& map, const ZoneMap& zones) {
+  return severity_of(model, opacity_in_zones(map, zones), zones);
+}
+
+Severity severity_of(const SeverityModel& model, const std::vector<float>& opacity, const ZoneMap& zones) {
   Severity severity;
   severity.margins = model.margins;
-  const std::vector<float> opacity = opacity_in_zones(map, zones);
   std::array<double, kZones> cells{};
   std::array<double, kZones> opaque{};
   for (std::size_t cell = 0; cell < opacity.size(); ++cell) {
@@ -52,7 +50,7 @@ Severity severity_of(const SeverityModel& model, const OpacityMap& map, const Zo
     cells[zone] += 1;
     // In part where it is near that level, so that grain does not flicker between none and all.
     opaque[zone] += std::clamp(static_cast<double>(opacity[cell]) / model.opaque - 0.5, 0.0, 1.0);
-    severity.zones[zone].score += kHighestZone * static_cast<double>(opacity[cell]);
+    severity.zones[zone].score += kFullZoneScore * static_cast<double>(opacity[cell]);
   }
   const auto share = [&](std::size_t first, std::size_t last) {
     double of = 0;
@@ -72,7 +70,7 @@ Severity severity_of(const SeverityModel& model, const OpacityMap& map, const Zo
   severity.right_extent = share(0, kZones / 2);
   severity.left_extent = share(kZones / 2, kZones);
   severity.low = std::max(0.0, severity.score - model.margins.score);
-  severity.high = std::min(kHighestScore, severity.score + model.margins.score);
+  severity.high = std::min(kFullScore, severity.score + model.margins.score);
   return severity;
 }
 

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "common/result.h"
 #include "model/severity.h"
@@ -48,6 +49,8 @@ std::string_view zone_place(std::size_t zone);
 bool is_hardly_normal(const SeverityModel& model, const Severity& severity);
 
 Severity severity_of(const SeverityModel& model, const OpacityMap& map, const ZoneMap& zones);
+/// The same of opacity_in_zones().
+Severity severity_of(const SeverityModel& model, const std::vector<float>& opacity, const ZoneMap& zones);
 
 /// {"extent", "right", "left", "score", "grade", "interval": [low, high]}, rounded to 0.1.
 nlohmann::ordered_json to_json(const Severity& severity);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <system_error>
+#include <utility>
 
 #include "model/field_reader.h"
 
@@ -66,6 +68,14 @@ Result<Done> write_severity_model(const std::filesystem::path& directory, Severi
                                   const NetworkBytes& network) {
   describe_network(model.network, network);
   return write_part(directory, kFile, to_json(model), model.network, network);
+}
+
+Result<std::optional<SeverityModel>> find_severity_model(const std::filesystem::path& package) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(package / kSeverityFolder, ignored)) return std::optional<SeverityModel>();
+  auto model = load_severity_model(package / kSeverityFolder);
+  if (!model) return with_context(model.error(), kSeverityFolder);
+  return std::optional(std::move(*model));
 }
 
 Result<SeverityModel> load_severity_model(const std::filesystem::path& directory) {

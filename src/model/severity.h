@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "common/result.h"
@@ -45,6 +46,9 @@ Result<SeverityModel> severity_model_from_json(const nlohmann::ordered_json& jso
 /// Writes the network and `severity.json` into `directory`, each atomically. kIo.
 Result<Done> write_severity_model(const std::filesystem::path& directory, SeverityModel model,
                                   const NetworkBytes& network);
+
+/// The severity model in a package's folder kSeverityFolder; nothing without that folder. kBadModel.
+Result<std::optional<SeverityModel>> find_severity_model(const std::filesystem::path& package);
 
 /// Reads `severity.json` and checks its network's SHA-256. kNotFound, kBadModel.
 Result<SeverityModel> load_severity_model(const std::filesystem::path& directory);

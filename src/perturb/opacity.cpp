@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numbers>
 
+#include "common/grid.h"
+
 namespace xray {
 
 std::vector<float> opacity_of(const OpacityPatch& patch, const std::vector<bool>& lung, int width,
@@ -11,8 +13,7 @@ std::vector<float> opacity_of(const OpacityPatch& patch, const std::vector<bool>
   std::vector<float> opacity(lung.size());
   for (int y = 0; y < height; ++y) {
     for (int x = 0; x < width; ++x) {
-      const std::size_t pixel =
-          static_cast<std::size_t>(y) * static_cast<std::size_t>(width) + static_cast<std::size_t>(x);
+      const std::size_t pixel = cell_at(x, y, width);
       const double distance = std::hypot(x + 0.5 - patch.x, y + 0.5 - patch.y) / patch.radius;
       if (!lung[pixel] || distance >= 1) continue;
       opacity[pixel] = static_cast<float>(patch.density * (1 + std::cos(std::numbers::pi * distance)) / 2);

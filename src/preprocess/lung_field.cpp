@@ -145,6 +145,15 @@ Error no_lungs() {
 
 }  // namespace
 
+std::vector<bool> lung_pixels(const LungField& field, int width, int height) {
+  std::vector<bool> lung;
+  lung.reserve(static_cast<std::size_t>(width) * static_cast<std::size_t>(height));
+  for (int y = 0; y < height; ++y)
+    for (int x = 0; x < width; ++x)
+      lung.push_back(is_lung(field, x * field.width / width, y * field.height / height));
+  return lung;
+}
+
 std::vector<std::size_t> part_sizes(const LungField& field) {
   std::vector<std::size_t> sizes;
   for (const Field& part : find_fields(field)) sizes.push_back(part.cells);
@@ -258,8 +267,7 @@ ZoneMap zones_of(const LungField& field) {
   std::vector<int> lung(part.size(), -1);
   for (int y = 0; y < field.height; ++y) {
     for (int x = 0; x < field.width; ++x) {
-      const std::size_t cell =
-          static_cast<std::size_t>(y) * static_cast<std::size_t>(field.width) + static_cast<std::size_t>(x);
+      const std::size_t cell = cell_at(x, y, field.width);
       if (part[cell] < 0) continue;
       lung[cell] = lung_of(part[cell], x);
       if (lung[cell] < 0) continue;

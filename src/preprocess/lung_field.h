@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "common/grid.h"
 #include "preprocess/preprocess.h"
 
 namespace xray {
@@ -19,9 +20,11 @@ struct LungField {
 inline constexpr float kInLung = 0.5F;
 
 inline bool is_lung(const LungField& field, int x, int y) {
-  return field.probability[static_cast<std::size_t>(y) * static_cast<std::size_t>(field.width) +
-                           static_cast<std::size_t>(x)] > kInLung;
+  return field.probability[cell_at(x, y, field.width)] > kInLung;
 }
+
+/// Whether each pixel of a width x height picture of the whole film is lung, row-major.
+std::vector<bool> lung_pixels(const LungField& field, int width, int height);
 
 /// Cells of each connected part (touching at sides), largest first, specks and all.
 std::vector<std::size_t> part_sizes(const LungField& field);

@@ -5,22 +5,14 @@
 #include <algorithm>
 #include <cmath>
 
+#include "support/lung_rectangles.h"
 #include "support/phantom.h"
 
 namespace xray {
 namespace {
 
-constexpr int kGrid = 64;
-
-/// Rectangles of lung on an empty grid.
-LungField field_of(const std::vector<Frame>& lungs) {
-  LungField field{kGrid, kGrid, std::vector<float>(kGrid * kGrid)};
-  for (const Frame& lung : lungs)
-    for (int y = static_cast<int>(lung.y); y < lung.y + lung.height; ++y)
-      for (int x = static_cast<int>(lung.x); x < lung.x + lung.width; ++x)
-        field.probability[static_cast<std::size_t>(y * kGrid + x)] = 1;
-  return field;
-}
+using test::field_of;
+using test::kGrid;
 
 LungField field_of(const Image& mask) {
   const Plane plane = resize(mask, kGrid, kGrid);

@@ -31,19 +31,4 @@ std::vector<float> opacity_in_zones(const OpacityMap& map, const ZoneMap& zones)
   return opacity;
 }
 
-std::array<double, kZones> zone_means(const OpacityMap& map, const ZoneMap& zones) {
-  const std::vector<float> opacity = opacity_in_zones(map, zones);
-  std::array<double, kZones> mean{};
-  std::array<std::size_t, kZones> cells{};
-  for (std::size_t cell = 0; cell < opacity.size(); ++cell) {
-    if (zones.zone[cell] == 0) continue;
-    const std::size_t zone = zones.zone[cell] - 1U;
-    mean[zone] += static_cast<double>(opacity[cell]);
-    ++cells[zone];
-  }
-  for (std::size_t zone = 0; zone < kZones; ++zone)
-    mean[zone] /= static_cast<double>(std::max<std::size_t>(cells[zone], 1));
-  return mean;
-}
-
 }  // namespace xray

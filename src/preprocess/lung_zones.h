@@ -12,6 +12,9 @@ namespace xray {
 /// of the patient's right lung (left on the picture), then of the left lung.
 inline constexpr std::array kZoneNames = {"A", "B", "C", "D", "E", "F"};
 inline constexpr std::size_t kZones = kZoneNames.size();
+/// Of a zone as white as consolidation all over; the sum of six such.
+inline constexpr double kFullZoneScore = 3;
+inline constexpr double kFullScore = kFullZoneScore * kZones;
 
 /// Which zone each cell of a lung field belongs to: 0 none, 1 to 6 for A to F. Row-major.
 struct ZoneMap {
@@ -36,8 +39,5 @@ struct OpacityMap {
 /// The opacity at the centre of each cell of `zones` that lies in a zone, linearly interpolated;
 /// 0 elsewhere.
 std::vector<float> opacity_in_zones(const OpacityMap& map, const ZoneMap& zones);
-
-/// Mean opacity of each zone, 0 for one without cells.
-std::array<double, kZones> zone_means(const OpacityMap& map, const ZoneMap& zones);
 
 }  // namespace xray

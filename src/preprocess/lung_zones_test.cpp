@@ -2,20 +2,28 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
+
+#include "support/lung_rectangles.h"
 
 namespace xray {
 namespace {
 
-constexpr int kGrid = 64;
+using test::field_of;
+using test::kGrid;
 
-LungField field_of(const std::vector<Frame>& lungs) {
-  LungField field{kGrid, kGrid, std::vector<float>(kGrid * kGrid)};
-  for (const Frame& lung : lungs)
-    for (int y = static_cast<int>(lung.y); y < lung.y + lung.height; ++y)
-      for (int x = static_cast<int>(lung.x); x < lung.x + lung.width; ++x)
-        field.probability[static_cast<std::size_t>(y * kGrid + x)] = 1;
-  return field;
+/// Mean of the cells of each zone.
+std::array<double, kZones> zone_means(const std::vector<float>& opacity, const ZoneMap& zones) {
+  std::array<double, kZones> sum{};
+  std::array<double, kZones> cells{};
+  for (std::size_t cell = 0; cell < opacity.size(); ++cell) {
+    if (zones.zone[cell] == 0) continue;
+    sum[zones.zone[cell] - 1U] += static_cast<double>(opacity[cell]);
+    cells[zones.zone[cell] - 1U] += 1;
+  }
+  for (std::size_t zone = 0; zone < kZones; ++zone) sum[zone] /= std::max(cells[zone], 1.0);
+  return sum;
 }
 
 int zone_at(const ZoneMap& zones, int x, int y) {
@@ -52,13 +60,13 @@ TEST(OpacityInZones, IsReadWhereTheMapLiesOnTheFilm) {
   const ZoneMap zones = zones_of(field_of({{0, 0, 32, 64}, {40, 0, 24, 64}}));
   // A map over the left half of the film alone: clear above, white below.
   const OpacityMap map{2, 2, {0, 0, 1, 1}, {0, 0, kFilmSide / 2.0, kFilmSide}};
-  const std::array<double, kZones> means = zone_means(map, zones);
+  const std::vector<float> opacity = opacity_in_zones(map, zones);
+  const std::array<double, kZones> means = zone_means(opacity, zones);
   EXPECT_NEAR(means[0], 0, 0.06);
   EXPECT_NEAR(means[1], 0.5, 0.02);
   EXPECT_NEAR(means[2], 1, 0.06);
   // Beyond the map's rim its outermost cells go on.
   EXPECT_NEAR(means[5], 1, 0.06);
-  const std::vector<float> opacity = opacity_in_zones(map, zones);
   EXPECT_EQ(opacity[static_cast<std::size_t>(60 * kGrid + 36)], 0);  // between the lungs
 }
 

@@ -62,15 +62,13 @@ bool is_score(double value, double most) {
 }
 
 bool is_sound(const Severity& severity) {
-  constexpr double kMostZone = 3;
-  constexpr double kMost = kMostZone * kZones;
   const SeverityMargins& margins = severity.margins;
   return is_percent(severity.extent) && is_percent(severity.right_extent) &&
-         is_percent(severity.left_extent) && is_score(severity.score, kMost) &&
-         is_score(severity.low, kMost) && is_score(severity.high, kMost) &&
+         is_percent(severity.left_extent) && is_score(severity.score, kFullScore) &&
+         is_score(severity.low, kFullScore) && is_score(severity.high, kFullScore) &&
          std::ranges::all_of(severity.zones,
                              [](const ZoneSeverity& zone) {
-                               return is_percent(zone.extent) && is_score(zone.score, kMostZone);
+                               return is_percent(zone.extent) && is_score(zone.score, kFullZoneScore);
                              }) &&
          is_score(margins.score, kLargestMargin) && is_score(margins.score_change, kLargestMargin) &&
          is_score(margins.zone_change, kLargestMargin) && is_score(margins.extent_change, kLargestMargin);

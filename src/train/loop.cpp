@@ -164,6 +164,10 @@ Autocast::~Autocast() {
   at::autocast::set_autocast_enabled(device_, false);
 }
 
+void copy_weights(Module& to, Module& from) {
+  update_average(to, from, 0);
+}
+
 Tensor input_tensor(std::vector<float>& values, std::size_t count, const InputSpec& spec,
                     const torch::Device& device) {
   return torch::from_blob(values.data(), {static_cast<std::int64_t>(count), 1, spec.height, spec.width})
@@ -208,7 +212,7 @@ Result<std::shared_ptr<Module>> run_loop(const TrainOptions& options, const Trai
   state.average->to(device);
   to_channels_last(*state.network);
   to_channels_last(*state.average);
-  update_average(*state.average, *state.network, 0);
+  copy_weights(*state.average, *state.network);
   state.average->eval();
   state.optimizer =
       std::make_unique<torch::optim::AdamW>(parameter_groups(*state.network, options.weight_decay),
@@ -300,7 +304,7 @@ Result<std::shared_ptr<Module>> run_loop(const TrainOptions& options, const Trai
     network->load(best);
   } else {
     state.average->to(torch::Device(torch::kCPU));
-    update_average(*network, *state.average, 0);
+    copy_weights(*network, *state.average);
   }
   network->eval();
   return network;

@@ -31,6 +31,9 @@ struct TrainTask {
 torch::Tensor input_tensor(std::vector<float>& values, std::size_t count, const InputSpec& spec,
                            const torch::Device& device);
 
+/// Parameters and statistics of `from`, a network of the same making, into `to`.
+void copy_weights(torch::nn::Module& to, torch::nn::Module& from);
+
 /// Checks device and precision of `options`. kInvalidArgument.
 Result<Done> check_machine(const TrainOptions& options);
 

@@ -8,14 +8,13 @@
 
 #include "metrics/curves.h"
 #include "train/predict.h"
+#include "train/start.h"
 
 namespace xray {
 namespace {
 
 using torch::Tensor;
 
-/// A zone's Brixia score where all of it is as white as consolidation.
-constexpr double kFullScore = 3;
 /// Share of the lungs' cells, the most opaque, by which a whole film is called opaque or not.
 constexpr std::int64_t kTopShare = 12;
 // Weights in the loss: what is known of every cell counts most, of a whole film least.
@@ -68,7 +67,7 @@ Tensor loss_of(const Tensor& log_odds, Batch& batch, const InputSpec& spec, cons
                             .clone()
                             .to(device);
   const Tensor scored = (scores.amin(1) >= 0).to(torch::kFloat);
-  const Tensor score_map = kFullScore * torch::sigmoid(log_odds);
+  const Tensor score_map = kFullZoneScore * torch::sigmoid(log_odds);
   std::vector<Tensor> means;
   for (std::size_t zone = 1; zone <= kZones; ++zone) {
     const Tensor share =
@@ -97,16 +96,6 @@ EpochReport validate(OpacityNet& network, const std::vector<TrainingPicture>& pi
   report.validation_loss = 1 - area;
   report.validation = {{"AUC", area}};
   return report;
-}
-
-/// Parameters and statistics; both networks are of one making.
-void copy_state(const OpacityNet& from, torch::nn::Module& to) {
-  torch::NoGradGuard no_grad;
-  const auto copy = [](const auto& source, auto&& target) {
-    for (const auto& item : source) target[item.key()].copy_(item.value());
-  };
-  copy(from.named_parameters(), to.named_parameters());
-  copy(from.named_buffers(), to.named_buffers());
 }
 
 }  // namespace
@@ -179,20 +168,13 @@ Result<std::shared_ptr<OpacityNet>> train_opacity(const TrainOptions& options, c
   task.make = [&] { return make_opacity_net(*architecture, options.frozen, options.drop_path); };
   if (films.start != nullptr) {
     task.start = [&](torch::nn::Module& module) -> Result<Done> {
-      copy_state(*films.start, module);
+      copy_weights(module, *films.start);
       return Done{};
     };
   } else if (!options.weights.empty()) {
     task.start = [&](torch::nn::Module& module) -> Result<Done> {
-      auto& network = dynamic_cast<OpacityNet&>(module);
-      if (const Result<Done> loaded = network.load_pretrained(options.weights); !loaded)
-        return loaded.error();
-      BatchLoader::Options first = loader_options;
-      first.batch_size = static_cast<int>(std::min<std::size_t>(128, films.training.size()));
-      first.threads = 1;
-      Batch batch = BatchLoader(films.training, preprocessor, first).next(0);
-      network.meet_pictures(input_tensor(batch.inputs, batch.targets.size(), spec, torch::kCPU));
-      return Done{};
+      return start_from(options.weights, dynamic_cast<OpacityNet&>(module), films.training, preprocessor,
+                        loader_options);
     };
   }
   task.steps_per_epoch = loader.batches_per_epoch();

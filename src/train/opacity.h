@@ -20,7 +20,7 @@ namespace xray {
 struct OpacityTask {
   std::vector<TrainingPicture> training;    ///< with masks and zones
   std::vector<TrainingPicture> validation;  ///< likewise; may be empty
-  const OpacityNet* start = nullptr;        ///< weights to begin with instead of TrainOptions::weights
+  OpacityNet* start = nullptr;              ///< weights to begin with instead of TrainOptions::weights
 };
 
 /// TrainOptions that suit it, AugmentOptions::consolidation among them.

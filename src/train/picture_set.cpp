@@ -5,6 +5,7 @@
 #include <system_error>
 #include <utility>
 
+#include "common/grid.h"
 #include "common/parallel.h"
 #include "image/decode.h"
 #include "preprocess/lung_zones.h"
@@ -49,8 +50,7 @@ std::vector<std::uint8_t> zones_at(const LungField& field, int width, int height
   std::vector<std::uint8_t> labels;
   for (int y = 0; y < height; ++y)
     for (int x = 0; x < width; ++x)
-      labels.push_back(zones.zone[static_cast<std::size_t>(y * zones.height / height * zones.width +
-                                                           x * zones.width / width)]);
+      labels.push_back(zones.zone[cell_at(x * zones.width / width, y * zones.height / height, zones.width)]);
   return labels;
 }
 

@@ -12,8 +12,6 @@
 namespace xray {
 namespace {
 
-constexpr double kHighestScore = 3;
-
 /// Where the wanted columns stand.
 struct Columns {
   std::size_t image = 0;
@@ -55,7 +53,7 @@ std::optional<Columns> find_columns(const std::vector<std::string>& header) {
 std::optional<double> score_from(const std::string& text) {
   double value = -1;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || !(value >= 0 && value <= kHighestScore))
+  if (error != std::errc() || end != text.data() + text.size() || !(value >= 0 && value <= kFullZoneScore))
     return std::nullopt;
   return value;
 }

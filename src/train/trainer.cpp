@@ -10,6 +10,7 @@
 #include "metrics/metrics.h"
 #include "train/out_of_fold.h"
 #include "train/predict.h"
+#include "train/start.h"
 
 namespace xray {
 namespace {
@@ -107,15 +108,8 @@ Result<std::shared_ptr<Classifier>> train(const TrainOptions& options, int class
   task.make = [&] { return make_classifier(*architecture, network_options); };
   if (!options.weights.empty()) {
     task.start = [&](torch::nn::Module& module) -> Result<Done> {
-      auto& network = dynamic_cast<Classifier&>(module);
-      if (const Result<Done> loaded = network.load_pretrained(options.weights); !loaded)
-        return loaded.error();
-      BatchLoader::Options first = loader_options;
-      first.batch_size = static_cast<int>(std::min<std::size_t>(128, training.size()));
-      first.threads = 1;
-      Batch batch = BatchLoader(training, preprocessor, first).next(0);
-      network.meet_pictures(input_tensor(batch.inputs, batch.targets.size(), spec, torch::kCPU));
-      return Done{};
+      return start_from(options.weights, dynamic_cast<Classifier&>(module), training, preprocessor,
+                        loader_options);
     };
   }
   task.steps_per_epoch = loader.batches_per_epoch();
