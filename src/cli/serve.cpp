@@ -16,6 +16,7 @@
 #include "serve/http/http_server.h"
 #include "serve/http/listen_address.h"
 #include "serve/http/static_files.h"
+#include "serve/models/model_set.h"
 #include "store/store.h"
 
 namespace xray {
@@ -62,19 +63,18 @@ int serve(const ServeOptions& options) {
   const int workers = options.threads > 0
                           ? options.threads
                           : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  const auto diagnoser = open_diagnoser(options.model, options.limits, {.threads = workers});
+  auto diagnoser = open_diagnoser(options.model, options.limits, {.threads = workers});
   if (!diagnoser) return fail(diagnoser.error().message);
   const auto store = open_store(options.store);
   if (!store)
     return fail(options.store + ": " + store.error().message,
                 store.error().code == ErrorCode::kInvalidArgument ? kExitUsage : kExitSomeFailed);
 
-  const auto diagnose = [&model = **diagnoser](std::span<const std::byte> bytes) {
-    return model.diagnose(bytes);
+  const ModelSet models(served(std::move(*diagnoser)));
+  const auto diagnose = [&models](std::span<const std::byte> bytes) {
+    return models.diagnose(*models.primary(), bytes);
   };
-  nlohmann::ordered_json card = to_json((*diagnoser)->card());
-  if (const SeverityModel* severity = (*diagnoser)->severity_model()) card["severity"] = to_json(*severity);
-  FindingsApi api(diagnose, card, **store, options.limits);
+  FindingsApi api(diagnose, models.primary()->card, **store, options.limits);
   std::vector<Route> routes = api.routes();
   std::ranges::copy(static_routes(web_assets()), std::back_inserter(routes));
   RouterOptions routing;
@@ -86,7 +86,7 @@ int serve(const ServeOptions& options) {
   if (!routing.loopback_only)
     spdlog::warn("there is no sign-in: whoever reaches {} sees and deletes all findings", (*server)->url());
   (*server)->stop_on_signals();
-  std::cout << "xray serves " << (*server)->url() << " (model " << (*diagnoser)->card().id()
+  std::cout << "xray serves " << (*server)->url() << " (model " << models.primary()->diagnoser->card().id()
             << ", findings in " << options.store << "). Ctrl-C stops it." << std::endl;
   (*server)->run(router);
   spdlog::info("stopped");
