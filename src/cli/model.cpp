@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "cli/commands.h"
+#include "cli/model_pin.h"
 #include "cli/options.h"
 #include "common/file.h"
 #include "common/interrupt.h"
@@ -309,6 +310,7 @@ int run_quantize(const QuantizeOptions& options) {
                                                                                   : kExitSomeFailed);
   }
   std::cout << to_table(*comparison) << std::flush;
+  if (const auto pinned = pin_package(options.out); !pinned) return fail(pinned.error().message);
   if (!std::cout) return fail("standard output cannot be written");
   if (!comparison->keeps_quality())
     return fail("8 bit costs too much quality; " + options.out + " should not be used");
@@ -328,7 +330,8 @@ void add_model(CLI::App& app, int& exit_code) {
       "Observes the network on training pictures, writes a package that holds it in floats and in\n"
       "8 bit, and compares the two on the patients the model's own split held out for validation (of a\n"
       "model trained on all films: on films it knows, which tells no more than how 8 bit differs).\n"
-      "The card keeps the figures. DATA is the folder the model was trained on.\n"
+      "The card keeps the figures. DATA is the folder the model was trained on. The package's self-test is\n"
+      "pinned as by 'xray model pin'.\n"
       "\n"
       "Example:\n"
       "  xray model quantize runs/mine/package --data chest_xray/train --out models/mine\n"
@@ -348,6 +351,8 @@ void add_model(CLI::App& app, int& exit_code) {
       ->type_name("N")
       ->check(CLI::Range(1, 1024));
   command->callback([options, &exit_code] { exit_code = run_quantize(*options); });
+
+  add_model_pin(*group, exit_code);
 }
 
 }  // namespace xray

@@ -10,6 +10,7 @@
 #include "cli/test_command.h"
 #include "common/file.h"
 #include "common/random.h"
+#include "diagnose/selftest.h"
 #include "image/encode.h"
 #include "infer/backend.h"
 #include "model/card.h"
@@ -124,6 +125,7 @@ TEST_F(ModelQuantizeTest, MayAddToThePackageItReads) {
   out_ = package();
   ASSERT_EQ(quantize(), kExitOk) << err_text_;
   EXPECT_TRUE(load_package(package())->card.network.int8);
+  EXPECT_TRUE(find_selftest(package()).value().value().int8);
   EXPECT_EQ(quantize(), kExitOk) << err_text_;
 }
 
@@ -145,6 +147,26 @@ TEST_F(ModelQuantizeTest, TellsWrongUsageFromFailure) {
   EXPECT_EQ(quantize(), kExitSomeFailed);
   EXPECT_THAT(err_text_, HasSubstr("not an ONNX file"));
   EXPECT_FALSE(fs::exists(out_));
+}
+
+TEST(ModelPin, WritesWhatTheModelSaysOfGeneratedPictures) {
+  const test::TempDir dir;
+  ASSERT_TRUE(test::write_tiny_package(dir / "tiny"));
+  const test::CommandRun run = test::run_command(add_model, {"model", "pin", (dir / "tiny").string()});
+  ASSERT_EQ(run.exit_code, kExitOk) << run.err;
+  EXPECT_THAT(run.out, HasSubstr("chest 1, PNG"));
+  EXPECT_THAT(run.out, HasSubstr("normal"));
+  const Selftest selftest = find_selftest(dir / "tiny").value().value();
+  ASSERT_TRUE(selftest.fp32);
+  EXPECT_EQ(selftest.fp32->findings.size(), selftest.pictures.size());
+}
+
+TEST(ModelPin, SaysWhichPackageFails) {
+  const test::TempDir dir;
+  const test::CommandRun run = test::run_command(add_model, {"model", "pin", (dir / "none").string()});
+  EXPECT_EQ(run.exit_code, kExitSomeFailed);
+  EXPECT_THAT(run.err, HasSubstr("none: no such model package"));
+  EXPECT_EQ(test::run_command(add_model, {"model", "pin"}).exit_code, kExitUsage);
 }
 
 }  // namespace

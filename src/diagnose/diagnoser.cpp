@@ -136,13 +136,15 @@ double pneumonia_probability(const ModelCard& card, std::span<const float> logit
 }
 
 Diagnoser::Diagnoser(ModelCard card, std::unique_ptr<Backend> backend, DecodeLimits limits,
-                     std::unique_ptr<LungFinder> lungs, std::optional<SeverityPart> severity)
+                     std::unique_ptr<LungFinder> lungs, std::optional<SeverityPart> severity,
+                     std::optional<ModelOrigin> origin)
     : card_(std::move(card)),
       preprocessor_(card_.input),
       backend_(std::move(backend)),
       lungs_(std::move(lungs)),
       severity_(std::move(severity)),
-      limits_(limits) {
+      limits_(limits),
+      origin_(std::move(origin)) {
   if ((card_.input.framing == Framing::kLungs) != (lungs_ != nullptr))
     throw std::invalid_argument("Diagnoser: the card's framing and the lung finder do not belong together");
   if (severity_ && !lungs_) throw std::invalid_argument("Diagnoser: severity needs the lungs");
@@ -371,8 +373,11 @@ Result<std::unique_ptr<Diagnoser>> make_diagnoser(const std::filesystem::path& p
       severity = SeverityPart{std::move(*model), std::move(*made)};
     }
   }
+  const NetworkFiles& network = loaded->card.network;
+  const Precision precision = options.precision.value_or(network.int8 ? Precision::kInt8 : Precision::kFp32);
+  ModelOrigin origin{package, precision == Precision::kInt8 ? network.int8.value() : network.fp32, precision};
   return std::make_unique<Diagnoser>(std::move(loaded->card), std::move(*backend), limits, std::move(finder),
-                                     std::move(severity));
+                                     std::move(severity), std::move(origin));
 }
 
 }  // namespace xray

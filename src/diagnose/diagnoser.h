@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <span>
@@ -22,6 +23,13 @@ struct SeverityPart {
   std::unique_ptr<OpacityFinder> finder;  ///< not null
 };
 
+/// The package that a diagnoser was made from, and which of its networks it asks.
+struct ModelOrigin {
+  std::filesystem::path package;
+  PackageFile network;  ///< the classifier's
+  Precision precision = Precision::kFp32;
+};
+
 /// Bytes -> Finding: the one way, for the command line, HTTP and DICOM alike.
 /// Immutable after construction; diagnose() may be called from many threads.
 class Diagnoser {
@@ -29,12 +37,15 @@ class Diagnoser {
   /// `lungs` is there where the card's input is framed by lungs, `severity` only with it;
   /// std::invalid_argument else.
   Diagnoser(ModelCard card, std::unique_ptr<Backend> backend, DecodeLimits limits = {},
-            std::unique_ptr<LungFinder> lungs = nullptr, std::optional<SeverityPart> severity = {});
+            std::unique_ptr<LungFinder> lungs = nullptr, std::optional<SeverityPart> severity = {},
+            std::optional<ModelOrigin> origin = {});
 
   const ModelCard& card() const { return card_; }
   /// Null where severity is not told.
   const SeverityModel* severity_model() const { return severity_ ? &severity_->model : nullptr; }
   const DecodeLimits& limits() const { return limits_; }
+  /// Null where it was not made by make_diagnoser().
+  const ModelOrigin* origin() const { return origin_ ? &*origin_ : nullptr; }
 
   /// decode() and diagnose(Image).
   Result<Finding> diagnose(std::span<const std::byte> bytes) const;
@@ -65,6 +76,7 @@ class Diagnoser {
   std::unique_ptr<LungFinder> lungs_;
   std::optional<SeverityPart> severity_;
   DecodeLimits limits_;
+  std::optional<ModelOrigin> origin_;
 };
 
 /// Calibrated probability of pneumonia (0..1) from logits, one per class of the card.

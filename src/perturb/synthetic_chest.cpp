@@ -17,8 +17,10 @@ double soft(double distance, double width) {
   return 1 / (1 + std::exp(-distance / width));
 }
 
+/// Beyond seven widths less is left than any gray level can tell.
 double bell(double distance, double width) {
-  return std::exp(-(distance / width) * (distance / width));
+  const double widths = distance / width;
+  return std::abs(widths) > 7 ? 0 : std::exp(-widths * widths);
 }
 
 /// A course given at some heights, straight between them.
@@ -69,6 +71,9 @@ Image make_chest(std::uint64_t seed, double opacity) {
   Image::Pixels8 pixels;
   for (int row = 0; row < kHeight; ++row) {
     const double y = (row + 0.5) / kHeight;
+    std::array<double, 14> vertebrae{};
+    for (std::size_t i = 0; i < vertebrae.size(); ++i)
+      vertebrae[i] = 0.04 * bell(y - 0.06 - 0.068 * static_cast<double>(i), 0.012);
     for (int column = 0; column < kWidth; ++column) {
       const double x = (column + 0.5) / kWidth - 0.5;
       const double across = std::abs(x);
@@ -78,14 +83,15 @@ Image make_chest(std::uint64_t seed, double opacity) {
       double level = 0.03 + 0.5 * body - 0.33 * lungs;
       const double from_spine = std::max(across - 0.05, 0.0);
       const double cage = soft(across - 0.05, 0.01) * soft(0.36 - across, 0.01) * body;
+      const double droop = 0.28 * std::pow(from_spine, 1.3);
       for (int rib = 0; rib < 9; ++rib) {
         const double height = 0.12 + 0.075 * rib;
-        level += 0.1 * bell(y - (height + 0.28 * std::pow(from_spine, 1.3) - 0.02), 0.011) * cage;
+        level += 0.1 * bell(y - (height + droop - 0.02), 0.011) * cage;
         if (y < 0.7) level += 0.05 * bell(y - (height + 0.08 - 0.35 * from_spine), 0.01) * cage;
       }
       level += 0.22 * soft(0.045 - across, 0.012) * body;
-      for (int vertebra = 0; vertebra < 14; ++vertebra)
-        level += 0.04 * bell(y - 0.06 - 0.068 * vertebra, 0.012) * soft(0.04 - across, 0.01);
+      const double in_spine = soft(0.04 - across, 0.01);
+      for (const double vertebra : vertebrae) level += vertebra * in_spine;
       level += 0.24 * soft(1 - std::hypot((x - 0.06) / 0.145, (y - 0.6) / 0.17), 0.06);
       level +=
           0.09 * (bell(std::hypot(x + 0.1, y - 0.42), 0.05) + bell(std::hypot(x - 0.11, y - 0.4), 0.045));
