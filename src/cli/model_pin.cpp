@@ -26,10 +26,10 @@ Result<Done> pin_package(const std::string& package) {
   if (!selftest) return with_context(selftest.error(), package);
   if (auto written = write_selftest(package, *selftest); !written)
     return with_context(written.error(), package);
-  std::cout << fmt::format("{:<40}{:<20}{}\n", "pinned for the self-test", "fp32",
+  std::cout << fmt::format("{:<56}{:<20}{}\n", "pinned for the self-test", "fp32",
                            selftest->int8 ? "int8" : "");
   for (std::size_t i = 0; i < selftest->pictures.size(); ++i)
-    std::cout << fmt::format("{:<40}{:<20}{}\n", describe(selftest->pictures[i]), to_text(selftest->fp32, i),
+    std::cout << fmt::format("{:<56}{:<20}{}\n", describe(selftest->pictures[i]), to_text(selftest->fp32, i),
                              to_text(selftest->int8, i));
   return Done{};
 }

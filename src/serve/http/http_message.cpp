@@ -24,6 +24,11 @@ const std::string* Request::header(std::string_view name) const {
   return found == headers.end() ? nullptr : &found->value;
 }
 
+std::size_t Request::count(std::string_view name) const {
+  return static_cast<std::size_t>(std::count_if(
+      headers.begin(), headers.end(), [&](const Header& header) { return same_name(header.name, name); }));
+}
+
 std::string_view Response::body_view() const {
   return std::visit(
       [](const auto& bytes) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "common/file.h"
+#include "serve/log/trace_context.h"
 
 namespace xray {
 
@@ -28,10 +29,13 @@ struct Request {
   std::vector<Header> headers;
   std::span<const std::byte> body;
   std::string id;             ///< X-Request-Id, the client's own or made here
+  TraceContext trace;         ///< of the client's traceparent, else one that begins here
   std::stop_token abandoned;  ///< nobody waits for the answer any more
 
   /// The first field of that name in any case; null where there is none.
   const std::string* header(std::string_view name) const;
+  /// How many fields of that name there are.
+  std::size_t count(std::string_view name) const;
 };
 
 /// An answer. The server adds what every answer carries (length, date, connection).

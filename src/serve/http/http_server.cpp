@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <atomic>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -29,6 +30,7 @@
 
 #include "common/clock.h"
 #include "serve/http/problem.h"
+#include "serve/log/log.h"
 #include "store/uuid.h"
 
 namespace xray {
@@ -67,6 +69,17 @@ Request make_request(const Parser::value_type& message) {
     request.headers.push_back({std::string(field.name_string()), std::string(field.value())});
   const std::string* id = request.header("X-Request-Id");
   request.id = id != nullptr && is_request_id(*id) ? *id : make_uuid7();
+  // Two of them contradict each other.
+  const std::string* caller = request.count("traceparent") == 1 ? request.header("traceparent") : nullptr;
+  request.trace = begin_span(caller != nullptr ? parse_traceparent(*caller) : std::nullopt);
+  return request;
+}
+
+/// For an answer to what could not be read as a request.
+Request unread_request() {
+  Request request;
+  request.id = make_uuid7();
+  request.trace = begin_span({});
   return request;
 }
 
@@ -79,7 +92,7 @@ class Session;
 
 }  // namespace
 
-/// What all sessions share. Touched by the thread in run() only.
+/// What all sessions share. Touched by the thread in run() only, but for the counts.
 struct HttpServer::State {
   explicit State(HttpOptions wanted) : options(std::move(wanted)) {}
 
@@ -90,13 +103,20 @@ struct HttpServer::State {
   asio::steady_timer drain{io};
   tcp::endpoint endpoint;
   Handler* handler = nullptr;
+  asio::steady_timer delay{io};
   std::set<Session*> sessions;
-  std::uint64_t buffered = 0;
+  std::atomic<std::uint64_t> connections = 0;
+  std::atomic<std::uint64_t> running = 0;
+  std::atomic<std::uint64_t> buffered = 0;
+  std::atomic<std::uint64_t> refused_connections = 0;
+  std::atomic<std::uint64_t> refused_bodies = 0;
+  bool told_to_stop = false;
   bool stopping = false;
   std::stop_source abandon;
 
   asio::awaitable<void> accept();
   void await_signal();
+  void be_told_to_stop();
   void begin_stop();
   void cut_off();
 };
@@ -106,7 +126,7 @@ namespace {
 /// A session's share of the bytes that all sessions hold.
 class Held {
  public:
-  explicit Held(std::uint64_t& total) : total_(total) {}
+  explicit Held(std::atomic<std::uint64_t>& total) : total_(total) {}
   ~Held() { release(); }
   Held(const Held&) = delete;
   Held& operator=(const Held&) = delete;
@@ -117,8 +137,20 @@ class Held {
   void release() { total_ -= std::exchange(mine_, 0); }
 
  private:
-  std::uint64_t& total_;
+  std::atomic<std::uint64_t>& total_;
   std::uint64_t mine_ = 0;
+};
+
+/// Counts one more for as long as it lives.
+class Counted {
+ public:
+  explicit Counted(std::atomic<std::uint64_t>& count) : count_(count) { ++count_; }
+  ~Counted() { --count_; }
+  Counted(const Counted&) = delete;
+  Counted& operator=(const Counted&) = delete;
+
+ private:
+  std::atomic<std::uint64_t>& count_;
 };
 
 /// One connection: reads a request, has it answered, and again, until either side
@@ -126,7 +158,7 @@ class Held {
 class Session : public std::enable_shared_from_this<Session> {
  public:
   Session(HttpServer::State& server, tcp::socket socket)
-      : server_(server), socket_(std::move(socket)), timer_(server.io) {
+      : server_(server), socket_(std::move(socket)), timer_(server.io), counted_(server.connections) {
     server_.sessions.insert(this);
   }
   ~Session() { server_.sessions.erase(this); }
@@ -163,6 +195,7 @@ class Session : public std::enable_shared_from_this<Session> {
   HttpServer::State& server_;
   tcp::socket socket_;
   asio::steady_timer timer_;
+  Counted counted_;
   beast::flat_buffer buffer_{HttpServer::kMaxHead + kChunk};
   std::uint64_t allowance_ = 0;
   bool timed_out_ = false;
@@ -199,8 +232,8 @@ asio::awaitable<void> Session::run() {
 asio::awaitable<void> Session::turn_away() {
   idle_ = false;
   allow(kLinger);
-  Request request;
-  request.id = make_uuid7();
+  ++server_.refused_connections;
+  const Request request = unread_request();
   Response busy = problem({ErrorCode::kBusy, "too many connections"});
   co_await write(request, std::move(busy), 11, false);
   timer_.cancel();
@@ -238,13 +271,13 @@ asio::awaitable<bool> Session::serve_one() {
              error.category() == http::make_error_code(http::error::bad_method).category())
       refusal = problem({ErrorCode::kInvalidArgument, "this is not HTTP/1.1: " + error.message()});
     if (refusal) {
-      Request request;
-      request.id = make_uuid7();
+      const Request request = unread_request();
       if (co_await write(request, std::move(*refusal), 11, false)) co_await linger();
     }
     co_return false;
   }
 
+  const Counted running(server_.running);
   Request request = make_request(parser.get());
   request.abandoned = server_.abandon.get_token();
   const unsigned version = parser.get().version();
@@ -309,8 +342,10 @@ asio::awaitable<std::optional<Response>> Session::read_body(Parser& parser, std:
       co_return problem({ErrorCode::kInvalidArgument, "the request's body is broken off or malformed"});
     if (body.size() > limit) co_return body_too_large(limit);
     held.add(received);
-    if (server_.buffered > server_.options.max_buffered)
+    if (server_.buffered > server_.options.max_buffered) {
+      ++server_.refused_bodies;
       co_return problem({ErrorCode::kBusy, "too many uploads at one time"});
+    }
   }
   co_return std::nullopt;
 }
@@ -340,6 +375,7 @@ asio::awaitable<bool> Session::write(const Request& request, Response response, 
     message.keep_alive(keep_alive);
     message.set(http::field::date, http_date(std::chrono::system_clock::now()));
     message.set("X-Request-Id", request.id);
+    message.set("traceparent", to_traceparent(request.trace));
     for (const Header& header : server_.options.headers) message.set(header.name, header.value);
     for (const Header& header : response.headers) message.set(header.name, header.value);
     // RFC 9110, section 8.6: none in a 204; with 304, that of the answer left out.
@@ -356,12 +392,22 @@ asio::awaitable<bool> Session::write(const Request& request, Response response, 
     fill_head(message);
     std::tie(error, std::ignore) = co_await http::async_write(socket_, message, kQuietly);
   }
-  const std::chrono::duration<double, std::milli> spent = Clock::now() - since_;
+  const std::chrono::duration<double> spent = Clock::now() - since_;
   // What a client calls its method may be anything.
   const std::string_view method =
       http::string_to_verb(request.method) == http::verb::unknown ? "-" : std::string_view(request.method);
-  spdlog::info("{} {} {} {} B {:.1f} ms {}{}", method, response.route, response.status, body.size(),
-               spent.count(), request.id, error ? " (client gone)" : "");
+  log_event(spdlog::level::info, error ? "request, client gone" : "request",
+            {{"request_id", request.id},
+             {"trace_id", request.trace.trace_id},
+             {"span_id", request.trace.span_id},
+             {"parent_id", request.trace.parent_id},
+             {"method", method},
+             {"route", response.route},
+             {"status", std::int64_t{response.status}},
+             {"bytes", static_cast<std::int64_t>(body.size())},
+             {"seconds", spent.count()}});
+  if (server_.options.observer != nullptr)
+    server_.options.observer->on_exchange({method, response.route, response.status, body.size(), spent});
   co_return !error;
 }
 
@@ -416,11 +462,24 @@ asio::awaitable<void> HttpServer::State::accept() {
 void HttpServer::State::await_signal() {
   signals.async_wait([this](error_code error, int) {
     if (error) return;
-    if (stopping)
-      cut_off();
-    else
+    if (told_to_stop) {
       begin_stop();
+      cut_off();
+    } else {
+      be_told_to_stop();
+    }
     await_signal();
+  });
+}
+
+void HttpServer::State::be_told_to_stop() {
+  if (told_to_stop) return;
+  told_to_stop = true;
+  if (options.on_stop) options.on_stop();
+  if (options.stop_delay.count() <= 0) return begin_stop();
+  delay.expires_after(options.stop_delay);
+  delay.async_wait([this](error_code error) {
+    if (!error) begin_stop();
   });
 }
 
@@ -478,6 +537,18 @@ std::string HttpServer::url() const {
          std::to_string(endpoint.port());
 }
 
+const HttpOptions& HttpServer::options() const {
+  return state_->options;
+}
+
+HttpLoad HttpServer::load() const {
+  return {.connections = state_->connections,
+          .running = state_->running,
+          .buffered = state_->buffered,
+          .refused_connections = state_->refused_connections,
+          .refused_bodies = state_->refused_bodies};
+}
+
 bool HttpServer::is_loopback() const {
   return state_->endpoint.address().is_loopback();
 }
@@ -504,7 +575,7 @@ void HttpServer::run(Handler& handler) {
 }
 
 void HttpServer::stop() {
-  asio::post(state_->io, [state = state_.get()] { state->begin_stop(); });
+  asio::post(state_->io, [state = state_.get()] { state->be_told_to_stop(); });
 }
 
 }  // namespace xray

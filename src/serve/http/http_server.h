@@ -2,14 +2,41 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/result.h"
 #include "serve/http/handler.h"
 
 namespace xray {
+
+/// A request that was answered, or refused.
+struct Exchange {
+  std::string_view method;  ///< one that HTTP knows, else "-"
+  std::string_view route;   ///< Response::route
+  int status = 0;
+  std::uint64_t bytes = 0;                ///< of the answer's body
+  std::chrono::duration<double> spent{};  ///< from the request's first byte to the answer's last
+};
+
+/// Told of every exchange, on the server's thread: microseconds, no blocking, nothing thrown.
+class HttpObserver {
+ public:
+  virtual ~HttpObserver() = default;
+  virtual void on_exchange(const Exchange& exchange) = 0;
+};
+
+/// How much goes on at this moment, and what was turned away so far.
+struct HttpLoad {
+  std::uint64_t connections = 0;
+  std::uint64_t running = 0;   ///< requests whose head has come and whose answer has not gone
+  std::uint64_t buffered = 0;  ///< bytes of bodies
+  std::uint64_t refused_connections = 0;
+  std::uint64_t refused_bodies = 0;  ///< for HttpOptions::max_buffered
+};
 
 /// Where to listen and what one client may cost.
 struct HttpOptions {
@@ -21,8 +48,11 @@ struct HttpOptions {
   std::chrono::milliseconds header_timeout{10'000};  ///< from a head's first byte to its last
   std::chrono::milliseconds body_timeout{120'000};   ///< for a whole body
   std::chrono::milliseconds write_timeout{120'000};  ///< for a whole answer
-  std::chrono::milliseconds drain_timeout{10'000};   ///< for running requests once told to stop
+  std::chrono::milliseconds stop_delay{0};           ///< for which it goes on once told to stop
+  std::chrono::milliseconds drain_timeout{10'000};   ///< for running requests after that
   std::vector<Header> headers;                       ///< on every answer
+  std::function<void()> on_stop;  ///< called on run()'s thread once it is told to stop, at the delay's begin
+  HttpObserver* observer = nullptr;  ///< outlives the server
 };
 
 /// An HTTP/1.1 server: sockets, sessions, limits, timeouts. It knows nothing of
@@ -43,11 +73,16 @@ class HttpServer {
   /// Whether only this machine can reach it.
   bool is_loopback() const;
 
-  /// Lets SIGTERM and SIGINT call stop(); a second one cuts the draining short.
+  const HttpOptions& options() const;
+  /// From any thread.
+  HttpLoad load() const;
+
+  /// Lets SIGTERM and SIGINT call stop(); a second one cuts delay and draining short.
   void stop_on_signals();
 
-  /// Serves until stopped: no new connections, running requests are answered for
-  /// as long as drain_timeout lets them, and every reply has come.
+  /// Serves until stopped, and for stop_delay more, so that whoever shares out requests sees that it
+  /// is no longer ready. Then no new connections: running requests are answered for as long as
+  /// drain_timeout lets them, and every reply has come.
   void run(Handler& handler);
 
   /// From any thread; before run() too.

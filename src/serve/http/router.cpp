@@ -5,6 +5,7 @@
 
 #include "serve/http/guard.h"
 #include "serve/http/problem.h"
+#include "serve/log/log.h"
 
 namespace xray {
 namespace {
@@ -27,6 +28,7 @@ bool allows(const Route& route, std::string_view method) {
 }
 
 Response run(const Route& route, const Request& request, std::string_view parameter) {
+  const LogScope of_request({{"request_id", request.id}, {"trace_id", request.trace.trace_id}});
   Response response;
   try {
     response = route.run(request, parameter);

@@ -44,6 +44,9 @@ class Router : public Handler {
   Router(std::vector<Route> routes, const RouterOptions& options);
 
   std::span<const Route> routes() const { return routes_; }
+  /// The queues of Lane::kLookup and Lane::kDiagnosis.
+  WorkQueue& lookups() { return lookups_; }
+  WorkQueue& diagnoses() { return diagnoses_; }
 
   Admission admit(const Request& head) override;
   void handle(const Request& request, Reply reply) override;

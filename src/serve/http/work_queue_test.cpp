@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <future>
+#include <thread>
 
 namespace xray {
 namespace {
@@ -33,6 +34,31 @@ TEST(WorkQueue, TakesMoreOnceThereIsRoom) {
     ASSERT_TRUE(queue.submit([&] { done.set_value(); })) << i;
     done.get_future().wait();
   }
+}
+
+TEST(WorkQueue, TellsHowMuchGoesOn) {
+  std::promise<void> release;
+  const auto released = release.get_future().share();
+  std::atomic<int> waits{0};
+  std::atomic<int> started{0};
+  WorkQueue queue(2, 3);
+  queue.observe_waits([&](std::chrono::duration<double> wait) { waits += wait.count() >= 0 ? 1 : 0; });
+  for (int i = 0; i < 6; ++i)
+    EXPECT_EQ(queue.submit([&] {
+      ++started;
+      released.wait();
+    }),
+              i < 5);
+  while (started < 2) std::this_thread::yield();
+  const QueueLoad load = queue.load();
+  EXPECT_EQ(load.workers, 2);
+  EXPECT_EQ(load.limit, 3);
+  EXPECT_EQ(load.running, 2);
+  EXPECT_EQ(load.waiting, 3);
+  EXPECT_EQ(load.refused, 1U);
+  release.set_value();
+  while (queue.load().running + queue.load().waiting > 0) std::this_thread::yield();
+  EXPECT_EQ(waits, 5);
 }
 
 }  // namespace
