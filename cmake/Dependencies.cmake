@@ -9,6 +9,8 @@ find_package(OpenSSL 3.0 REQUIRED)
 find_package(JPEG REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(SPNG REQUIRED IMPORTED_TARGET spng)
+# The package's CMake files ask for what its HTTP server needs; its core alone is used.
+pkg_check_modules(PROMETHEUS REQUIRED IMPORTED_TARGET prometheus-cpp-core>=1.0.1)
 
 # The static protobuf: LibTorch exports symbols of its own, older copy, and the
 # two must not meet in the dynamic linker (see src/model/CMakeLists.txt).

@@ -1,21 +1,30 @@
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <iostream>
+#include <map>
 #include <memory>
+#include <optional>
+#include <stop_token>
 #include <string>
 #include <thread>
 
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "diagnose/diagnoser.h"
+#include "diagnose/selftest.h"
 #include "serve/http/findings_api.h"
 #include "serve/http/guard.h"
 #include "serve/http/http_server.h"
 #include "serve/http/listen_address.h"
+#include "serve/http/readiness.h"
 #include "serve/http/static_files.h"
+#include "serve/log/log.h"
+#include "serve/metrics/metrics.h"
+#include "serve/metrics/observed_store.h"
+#include "serve/metrics/sources.h"
 #include "serve/models/model_set.h"
 #include "store/store.h"
 
@@ -29,7 +38,13 @@ struct ServeOptions {
   int threads = 0;
   int queue = 64;
   DecodeLimits limits;
+  std::string metrics;  ///< HOST:PORT, "off", or empty: where the page is
+  double stop_delay = 0;
+  LogFormat log_format = LogFormat::kText;
+  spdlog::level::level_enum log_level = spdlog::level::info;
 };
+
+constexpr const char* kOff = "off";
 
 /// --listen, else loopback with the port in $PORT, else the default.
 Result<ListenAddress> listen_address(const ServeOptions& options) {
@@ -43,22 +58,89 @@ Result<ListenAddress> listen_address(const ServeOptions& options) {
   return address;
 }
 
+HttpOptions http_options(const ListenAddress& address) {
+  HttpOptions http;
+  http.host = address.host;
+  http.port = address.port;
+  http.headers = security_headers();
+  return http;
+}
+
+/// Metrics, and whether the server is well, on an address of their own; in a thread of its own, so
+/// that neither waits for the page's requests. Ends with the object.
+class MetricsServer {
+ public:
+  /// `server` listens already.
+  MetricsServer(std::unique_ptr<HttpServer> server, std::vector<Route> routes)
+      : server_(std::move(server)),
+        router_(std::move(routes), {.loopback_only = server_->is_loopback(),
+                                    .lookup_workers = 1,
+                                    .lookup_queue = 16,
+                                    .diagnosis_workers = 1}),
+        thread_([this] { server_->run(router_); }) {}
+  ~MetricsServer() {
+    server_->stop();
+    thread_.join();
+  }
+  MetricsServer(const MetricsServer&) = delete;
+  MetricsServer& operator=(const MetricsServer&) = delete;
+
+ private:
+  std::unique_ptr<HttpServer> server_;
+  Router router_;
+  std::thread thread_;
+};
+
+/// Scores the pictures pinned with the model the way that uploads go.
+void run_selftest(const std::stop_token& stop, const ServedModel& model, const DecodeLimits& limits,
+                  Readiness& readiness) {
+  const auto begin = std::chrono::steady_clock::now();
+  // Past the observers: it is nobody's finding.
+  const auto diagnose = [&model](std::span<const std::byte> bytes) {
+    return model.diagnoser->diagnose(bytes);
+  };
+  const auto examine = [&](std::span<const std::byte> file) { return examine_file(file, limits, diagnose); };
+  const Result<std::string> passed = xray::run_selftest(*model.diagnoser, examine, stop);
+  if (!passed) {
+    readiness.fail(passed.error());
+    if (!stop.stop_requested()) spdlog::error("not ready: {}", passed.error().message);
+    return;
+  }
+  readiness.pass(*passed);
+  const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - begin;
+  log_event(spdlog::level::info, "ready", {{"selftest", *passed}, {"seconds", spent.count()}});
+}
+
 int serve(const ServeOptions& options) {
   const auto address = listen_address(options);
   if (!address) return fail(address.error().message, kExitUsage);
+  const bool metrics_apart = !options.metrics.empty() && options.metrics != kOff;
+  const auto metrics_address = metrics_apart ? parse_listen_address(options.metrics) : ListenAddress();
+  if (!metrics_address) return fail("--metrics: " + metrics_address.error().message, kExitUsage);
 
   // The log goes to standard error: standard output holds the one line that says where to look.
-  auto log = spdlog::stderr_logger_mt("xray");
-  log->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %v");
-  spdlog::set_default_logger(std::move(log));
+  set_up_log(options.log_format, options.log_level);
+
+  Metrics metrics;
+  Readiness readiness;
 
   // Bound first, so that an address in use is told before a model is loaded.
-  HttpOptions http;
-  http.host = address->host;
-  http.port = address->port;
-  http.headers = security_headers();
+  HttpOptions http = http_options(*address);
+  http.observer = &metrics;
+  http.stop_delay =
+      std::chrono::round<std::chrono::milliseconds>(std::chrono::duration<double>(options.stop_delay));
+  http.on_stop = [&readiness] {
+    readiness.stop();
+    spdlog::info("stopping");
+  };
   const auto server = HttpServer::listen(http);
   if (!server) return fail(server.error().message);
+  std::unique_ptr<HttpServer> metrics_http;
+  if (metrics_apart) {
+    auto listening = HttpServer::listen(http_options(*metrics_address));
+    if (!listening) return fail("--metrics: " + listening.error().message);
+    metrics_http = std::move(*listening);
+  }
 
   const int workers = options.threads > 0
                           ? options.threads
@@ -70,12 +152,17 @@ int serve(const ServeOptions& options) {
     return fail(options.store + ": " + store.error().message,
                 store.error().code == ErrorCode::kInvalidArgument ? kExitUsage : kExitSomeFailed);
 
-  const ModelSet models(served(std::move(*diagnoser)));
+  ModelSet models(served(std::move(*diagnoser)));
+  models.add_observer(metrics);
+  ObservedStore observed_store(**store, metrics);
   const auto diagnose = [&models](std::span<const std::byte> bytes) {
     return models.diagnose(*models.primary(), bytes);
   };
-  FindingsApi api(diagnose, models.primary()->card, **store, options.limits);
+  FindingsApi api(diagnose, models.primary()->card, observed_store, options.limits);
+  const std::vector<Route> health = health_routes(readiness, observed_store);
   std::vector<Route> routes = api.routes();
+  std::ranges::copy(health, std::back_inserter(routes));
+  if (options.metrics.empty()) routes.push_back(metrics_route(metrics));
   std::ranges::copy(static_routes(web_assets()), std::back_inserter(routes));
   RouterOptions routing;
   routing.loopback_only = (*server)->is_loopback();
@@ -83,14 +170,55 @@ int serve(const ServeOptions& options) {
   routing.diagnosis_queue = options.queue;
   Router router(std::move(routes), routing);
 
+  router.diagnoses().observe_waits([&metrics](auto wait) { metrics.on_wait(wait); });
+  metrics.add_source(http_source(**server));
+  metrics.add_source(queue_source("diagnosis", router.diagnoses()));
+  metrics.add_source(queue_source("lookup", router.lookups()));
+  metrics.add_source(model_source(models));
+  metrics.add_source(readiness_source(readiness));
+  metrics.add_source(process_source(XRAY_VERSION));
+  std::optional<MetricsServer> metrics_server;
+  if (metrics_http) {
+    log_event(spdlog::level::info, "metrics", {{"url", metrics_http->url() + "/metrics"}});
+    std::vector<Route> own = health;
+    own.push_back(metrics_route(metrics));
+    metrics_server.emplace(std::move(metrics_http), std::move(own));
+  }
+
   if (!routing.loopback_only)
     spdlog::warn("there is no sign-in: whoever reaches {} sees and deletes all findings", (*server)->url());
   (*server)->stop_on_signals();
   std::cout << "xray serves " << (*server)->url() << " (model " << models.primary()->diagnoser->card().id()
             << ", findings in " << options.store << "). Ctrl-C stops it." << std::endl;
+  // It keeps its model, whichever is served by then.
+  const std::jthread selftest([&, model = models.primary()](const std::stop_token& stop) {
+    run_selftest(stop, *model, options.limits, readiness);
+  });
   (*server)->run(router);
   spdlog::info("stopped");
   return kExitOk;
+}
+
+void add_log_options(CLI::App& command, ServeOptions& options) {
+  const std::map<std::string, LogFormat> formats = {{"text", LogFormat::kText}, {"json", LogFormat::kJson}};
+  command
+      .add_option_function<std::string>(
+          "--log-format",
+          [formats, &options](const std::string& wanted) { options.log_format = formats.at(wanted); },
+          "Lines of the log on standard error: text or json (default: text)")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->envname("XRAY_LOG_FORMAT");
+  const std::map<std::string, spdlog::level::level_enum> levels = {{"debug", spdlog::level::debug},
+                                                                   {"info", spdlog::level::info},
+                                                                   {"warn", spdlog::level::warn},
+                                                                   {"error", spdlog::level::err}};
+  command
+      .add_option_function<std::string>(
+          "--log-level",
+          [levels, &options](const std::string& wanted) { options.log_level = levels.at(wanted); },
+          "Least severe lines that are written: debug, info, warn or error (default: info)")
+      ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
+      ->envname("XRAY_LOG_LEVEL");
 }
 
 }  // namespace
@@ -102,6 +230,8 @@ void add_serve(CLI::App& app, int& exit_code) {
       "Findings and pictures are kept in the store until they are deleted. There is no sign-in:\n"
       "on another address than this machine's own, put a proxy with one in front, and have it pass\n"
       "on the Host field. SIGTERM and Ctrl-C finish what is running and stop.\n"
+      "/readyz says when the model has passed its self-test; /metrics counts what happens, for\n"
+      "Prometheus. The log holds no file names and nothing of patients.\n"
       "\n"
       "Examples:\n"
       "  xray serve\n"
@@ -124,6 +254,16 @@ void add_serve(CLI::App& app, int& exit_code) {
       ->type_name("N")
       ->check(CLI::Range(1, 100'000));
   add_limit_options(*command, options->limits);
+  command
+      ->add_option("--metrics", options->metrics,
+                   "Serve /metrics (and /healthz, /readyz) on this address instead of the page's; or off")
+      ->type_name("HOST:PORT");
+  command
+      ->add_option("--stop-delay", options->stop_delay,
+                   "Seconds for which it goes on, not ready, once told to stop (default: 0)")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(0.0, 3600.0));
+  add_log_options(*command, *options);
   command->callback([options, &exit_code] { exit_code = serve(*options); });
 }
 

@@ -79,6 +79,34 @@ Response png_response(Bytes png, const std::string& etag) {
 
 }  // namespace
 
+Result<Examined> examine_upload(const Request& request, const DecodeLimits& limits,
+                                const Diagnose& diagnose) {
+  Result<Upload> upload = read_upload(request);
+  if (!upload) return upload.error();
+  if (upload->picture.size() > limits.max_bytes)
+    return Error{ErrorCode::kTooLarge,
+                 "the picture is larger than the limit of " + std::to_string(limits.max_bytes) + " bytes"};
+  Result<Finding> finding = diagnose(upload->picture);
+  if (!finding) return finding.error();
+  return Examined{std::move(*upload), std::move(*finding)};
+}
+
+Result<Finding> examine_file(std::span<const std::byte> file, const DecodeLimits& limits,
+                             const Diagnose& diagnose) {
+  const std::string_view boundary = "no-picture-holds-this-line";
+  std::string form = "--" + std::string(boundary) +
+                     "\r\nContent-Disposition: form-data; name=\"file\"; filename=\"selftest\"\r\n\r\n";
+  form.append(reinterpret_cast<const char*>(file.data()), file.size());
+  form += "\r\n--" + std::string(boundary) + "--\r\n";
+  Request request;
+  request.method = "POST";
+  request.headers = {{"Content-Type", "multipart/form-data; boundary=" + std::string(boundary)}};
+  request.body = std::as_bytes(std::span(form));
+  Result<Examined> examined = examine_upload(request, limits, diagnose);
+  if (!examined) return examined.error();
+  return std::move(examined->finding);
+}
+
 FindingsApi::FindingsApi(Diagnose diagnose, const ordered_json& model_card, Store& store,
                          const DecodeLimits& limits)
     : diagnose_(std::move(diagnose)),
@@ -108,20 +136,14 @@ std::vector<Route> FindingsApi::routes() {
       {"GET", "/api/v1/model", Lane::kAtOnce, 0, answer(model_)},
       {"GET", "/api/v1/openapi.json", Lane::kAtOnce, 0,
        answer({200, {{"Content-Type", "application/json"}}, std::string(openapi_document())})},
-      {"GET", "/healthz", Lane::kAtOnce, 0, answer(json_response(200, {{"status", "alive"}}))},
-      {"GET", "/readyz", Lane::kLookup, 0, [this](const Request&, Id) { return ready(); }},
   };
 }
 
 Response FindingsApi::create(const Request& request) {
-  const Result<Upload> upload = read_upload(request);
-  if (!upload) return problem(upload.error());
-  if (upload->picture.size() > limits_.max_bytes)
-    return problem({ErrorCode::kTooLarge, "the picture is larger than the limit of " +
-                                              std::to_string(limits_.max_bytes) + " bytes"});
-  const Result<Finding> finding = diagnose_(upload->picture);
-  if (!finding) return problem(finding.error());
-  const Result<StoredFinding> stored = store_.put(*finding, upload->file_name, upload->picture);
+  const Result<Examined> examined = examine_upload(request, limits_, diagnose_);
+  if (!examined) return problem(examined.error());
+  const auto& [upload, finding] = *examined;
+  const Result<StoredFinding> stored = store_.put(finding, upload.file_name, upload.picture);
   if (!stored) return problem(stored.error());
   Response response = json_response(201, to_json(*stored));
   response.headers.push_back({"Location", path_of(stored->id)});
@@ -209,12 +231,6 @@ Response FindingsApi::compare(const Request& request) {
 Response FindingsApi::remove(std::string_view id) {
   const Result<Done> removed = store_.remove(std::string(id));
   return removed ? Response{204} : problem(removed.error());
-}
-
-Response FindingsApi::ready() {
-  // The model was loaded before the server began to listen.
-  const Result<Done> pong = store_.ping();
-  return pong ? json_response(200, {{"status", "ready"}}) : problem(503, pong.error());
 }
 
 Result<std::array<std::string, 2>> ids_to_compare(std::string_view body) {

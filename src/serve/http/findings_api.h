@@ -9,6 +9,7 @@
 
 #include "image/decode.h"
 #include "serve/http/router.h"
+#include "serve/http/upload.h"
 #include "store/store.h"
 
 namespace xray {
@@ -16,8 +17,22 @@ namespace xray {
 /// Bytes -> Finding, from many threads at one time; Diagnoser::diagnose in life.
 using Diagnose = std::function<Result<Finding>(std::span<const std::byte>)>;
 
-/// The web API over findings: /api/v1/..., /healthz, /readyz (openapi.json tells
-/// each). Thread-safe. `store` and the object outlive the routes.
+/// A picture as it was uploaded, and what is said of it.
+struct Examined {
+  Upload upload;  ///< inside the request's body
+  Finding finding;
+};
+
+/// All that POST /api/v1/findings does before it stores. Failures are those of read_upload and
+/// `diagnose`; kTooLarge.
+Result<Examined> examine_upload(const Request& request, const DecodeLimits& limits, const Diagnose& diagnose);
+
+/// The same for a file, as if a browser had sent it: for self-tests.
+Result<Finding> examine_file(std::span<const std::byte> file, const DecodeLimits& limits,
+                             const Diagnose& diagnose);
+
+/// The web API over findings: /api/v1/... (openapi.json tells each). Thread-safe. `store` and the object
+/// outlive the routes.
 class FindingsApi {
  public:
   /// `model_card`: as to_json(ModelCard) makes it.
@@ -34,7 +49,6 @@ class FindingsApi {
   Response heatmap(const Request& request, std::string_view id);
   Response compare(const Request& request);
   Response remove(std::string_view id);
-  Response ready();
 
   Diagnose diagnose_;
   Response model_;

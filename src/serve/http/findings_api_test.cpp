@@ -10,6 +10,7 @@
 #include "image/encode.h"
 #include "serve/http/guard.h"
 #include "serve/http/http_server.h"
+#include "serve/http/readiness.h"
 #include "serve/http/static_files.h"
 #include "serve/http/test_client.h"
 #include "store/uuid.h"
@@ -58,6 +59,8 @@ class FindingsApiTest : public testing::Test {
     options.headers = security_headers();
     server_ = HttpServer::listen(options).value();
     std::vector<Route> routes = api_.routes();
+    std::ranges::move(health_routes(readiness_, *store_), std::back_inserter(routes));
+    readiness_.pass("a test");
     std::ranges::copy(static_routes(page_), std::back_inserter(routes));
     router_ = std::make_unique<Router>(std::move(routes),
                                        RouterOptions{.diagnosis_workers = 1, .diagnosis_queue = 1});
@@ -133,6 +136,7 @@ class FindingsApiTest : public testing::Test {
        "\"s1\""}};
 
   Gate gate_;
+  Readiness readiness_;
   std::unique_ptr<Store> store_ = open_store("sqlite::memory:").value();
   FindingsApi api_{[this](std::span<const std::byte> bytes) { return diagnose(bytes); },
                    {{"name", "fake"}, {"version", "1"}},
@@ -425,8 +429,9 @@ TEST_F(FindingsApiTest, ServesThePage) {
 
 TEST_F(FindingsApiTest, DocumentsExactlyItsRoutes) {
   std::set<std::string> served;
-  for (const Route& route : api_.routes())
-    served.insert(std::string(route.method) + " " + std::string(route.pattern));
+  for (const Route& route : router_->routes())
+    if (route.pattern.starts_with("/api/") || route.pattern.ends_with("z"))
+      served.insert(std::string(route.method) + " " + std::string(route.pattern));
   std::set<std::string> documented;
   const auto document = nlohmann::json::parse(openapi_document());
   for (const auto& [path, item] : document.at("paths").items())
