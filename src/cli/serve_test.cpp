@@ -6,11 +6,15 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "common/file.h"
+#include "diagnose/selftest.h"
 #include "image/encode.h"
+#include "model/card.h"
 #include "serve/http/test_client.h"
 #include "support/phantom.h"
 #include "support/temp_dir.h"
@@ -22,13 +26,14 @@ namespace {
 /// The program itself, run with the given arguments; its standard output is read here.
 class Program {
  public:
-  explicit Program(std::vector<std::string> arguments, const std::vector<std::string>& environment = {}) {
+  explicit Program(std::vector<std::string> arguments, const std::vector<std::string>& environment = {},
+                   const std::string& log = "/dev/null") {
     std::array<int, 2> output{};
     if (::pipe2(output.data(), O_CLOEXEC) != 0) throw std::runtime_error("no pipe");
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, output[1], STDOUT_FILENO);
-    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, log.c_str(), O_WRONLY | O_CREAT, 0600);
     arguments.insert(arguments.begin(), XRAY_PROGRAM);
     const int failed = ::posix_spawn(&pid_, XRAY_PROGRAM, &actions, nullptr, pointers(arguments).data(),
                                      pointers(environment).data());
@@ -98,6 +103,15 @@ class ServeTest : public testing::Test {
     return at == std::string::npos ? 0 : static_cast<std::uint16_t>(std::stoi(line.substr(at + 17)));
   }
 
+  /// The answer of /readyz once the self-test has ended.
+  static Answer readiness(std::uint16_t port) {
+    for (;;) {
+      Answer answer = TestClient(port).request("GET", "/readyz");
+      if (answer.status == 200 || answer.json().at("code") != "busy") return answer;
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+  }
+
   TempDir dir_;
 };
 
@@ -106,14 +120,15 @@ TEST_F(ServeTest, ServesFindingsThatSurviveARestartAndStopsOnSigterm) {
   std::string self;
   {
     Program program(arguments("127.0.0.1:0"));
-    TestClient client(port_in(program.read_line()));
+    const std::uint16_t port = port_in(program.read_line());
+    TestClient client(port);
     const Answer created =
         client.request("POST", "/api/v1/findings?name=film.png", {{"Content-Type", "image/png"}},
                        {reinterpret_cast<const char*>(png.data()), png.size()});
     ASSERT_EQ(created.status, 201) << created.body;
     EXPECT_EQ(created.json().at("verdict"), "pneumonia");
     self = created.header("Location");
-    EXPECT_EQ(client.request("GET", "/readyz").status, 200);
+    EXPECT_EQ(readiness(port).json().at("selftest"), kNoPinnedSelftest);
     program.send_signal(SIGTERM);
     EXPECT_EQ(program.wait(), 0);
   }
@@ -132,6 +147,124 @@ TEST_F(ServeTest, TakesThePortFromTheEnvironment) {
   const Program program(without_listen, {"PORT=0"});
   EXPECT_NE(port_in(program.read_line()), 0);
   EXPECT_EQ(Program(without_listen, {"PORT=http"}).wait(), 2);
+}
+
+TEST_F(ServeTest, IsReadyOnceThePinnedPicturesHaveTheirScores) {
+  ASSERT_TRUE(write_selftest(dir_ / "tiny", pin_selftest(dir_ / "tiny").value()));
+  {
+    const Program program(arguments("127.0.0.1:0"));
+    const std::uint16_t port = port_in(program.read_line());
+    EXPECT_EQ(TestClient(port).request("GET", "/healthz").status, 200);
+    EXPECT_EQ(readiness(port).json().at("selftest"), "6 pinned pictures");
+  }
+  ModelCard card = tiny_card();
+  card.calibration.intercept = 1;
+  ASSERT_TRUE(write_package(dir_ / "tiny", card, {tiny_network()}));
+  const std::string log = (dir_ / "log").string();
+  const Program tampered(arguments("127.0.0.1:0"), {}, log);
+  const std::uint16_t port = port_in(tampered.read_line());
+  const Answer answer = readiness(port);
+  EXPECT_EQ(answer.status, 503);
+  const std::string why = answer.json().at("detail");
+  EXPECT_NE(why.find("picture 1 of 6 (chest 1, PNG)"), std::string::npos) << why;
+  EXPECT_NE(why.find("log-odds off by 1,"), std::string::npos) << why;
+  EXPECT_EQ(TestClient(port).request("GET", "/healthz").status, 200);
+  EXPECT_NE(read_text(log).value().find("error not ready: self-test: picture 1"), std::string::npos);
+}
+
+TEST_F(ServeTest, SaysThatItIsNoLongerReadyBeforeItStops) {
+  auto delayed = arguments("127.0.0.1:0");
+  delayed.insert(delayed.end(), {"--stop-delay", "2"});
+  Program program(delayed);
+  const std::uint16_t port = port_in(program.read_line());
+  ASSERT_EQ(readiness(port).status, 200);
+  program.send_signal(SIGTERM);
+  while (readiness(port).status == 200) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  EXPECT_EQ(readiness(port).json().at("code"), "cancelled");
+  EXPECT_EQ(TestClient(port).request("GET", "/healthz").status, 200);
+  program.send_signal(SIGTERM);
+  EXPECT_EQ(program.wait(), 0);
+}
+
+TEST_F(ServeTest, LogsLinesOfJsonThatTellNothingOfPatients) {
+  const Bytes film = encode_png(make_phantom()).value();
+  const std::string png(reinterpret_cast<const char*>(film.data()), film.size());
+  const std::string log = (dir_ / "log").string();
+  Program program(arguments("127.0.0.1:0"), {"XRAY_LOG_FORMAT=json"}, log);
+  TestClient client(port_in(program.read_line()));
+  const std::vector<Header> named = {{"X-File-Name", "DOE_JANE.png"}, {"X-Request-Id", "abc-1"}};
+  EXPECT_EQ(client.request("POST", "/api/v1/findings", named, png).status, 201);
+  EXPECT_EQ(client.request("POST", "/api/v1/findings?name=DOE_JANE", {}, png).status, 201);
+  EXPECT_EQ(client.request("POST", "/api/v1/findings?name=DOE_JANE", {}, png.substr(0, 999)).status, 400);
+  EXPECT_EQ(client.request("POST", "/api/v1/findings?name=DOE_JANE", {}, "DOE_JANE").status, 400);
+  const std::string form =
+      "--b\r\nContent-Disposition: form-data; name=\"DOE_JANE\"; filename=\"DOE_JANE.png\"\r\n\r\n" + png +
+      "\r\n--b--\r\n";
+  const std::vector<Header> multipart = {{"Content-Type", "multipart/form-data; boundary=b"}};
+  EXPECT_EQ(client.request("POST", "/api/v1/findings", multipart, form).status, 201);
+  for (const char* path : {"/DOE_JANE", "/api/v1/findings/DOE_JANE", "/api/v1/findings?before=DOE_JANE"})
+    EXPECT_GE(client.request("GET", path).status, 400);
+  EXPECT_EQ(client.request("DOE_JANE", "/").status, 405);
+  EXPECT_EQ(client.request("GET", "/", {{"X-Request-Id", "DOE JANE"}}).status / 100, 2);
+  program.send_signal(SIGTERM);
+  EXPECT_EQ(program.wait(), 0);
+
+  const std::string text = read_text(log).value();
+  EXPECT_EQ(text.find("DOE"), std::string::npos) << text;
+  bool found = false;
+  for (std::size_t at = 0; at < text.size(); at = text.find('\n', at) + 1) {
+    const auto line = nlohmann::json::parse(text.substr(at, text.find('\n', at) - at));
+    for (const char* key : {"ts", "level", "msg"}) EXPECT_TRUE(line.contains(key)) << line;
+    if (line.value("request_id", "") != "abc-1") continue;
+    found = true;
+    EXPECT_EQ(line.at("route"), "/api/v1/findings");
+    EXPECT_EQ(line.at("status"), 201);
+    EXPECT_EQ(line.at("trace_id").get<std::string>().size(), 32U);
+    EXPECT_GT(line.at("bytes"), 0);
+    EXPECT_GT(line.at("seconds"), 0);
+  }
+  EXPECT_TRUE(found);
+}
+
+TEST_F(ServeTest, WritesOnlyTheLinesThatAreWanted) {
+  const std::string log = (dir_ / "log").string();
+  auto quiet = arguments("127.0.0.1:0");
+  quiet.insert(quiet.end(), {"--log-level", "error"});
+  Program program(quiet, {"XRAY_LOG_LEVEL=debug"}, log);
+  EXPECT_EQ(TestClient(port_in(program.read_line())).request("GET", "/healthz").status, 200);
+  program.send_signal(SIGTERM);
+  EXPECT_EQ(program.wait(), 0);
+  EXPECT_EQ(read_text(log).value(), "");
+  EXPECT_EQ(Program(arguments("127.0.0.1:0"), {"XRAY_LOG_FORMAT=xml"}).wait(), 2);
+}
+
+TEST_F(ServeTest, TellsMetricsWhereItIsAskedTo) {
+  {
+    const Program program(arguments("127.0.0.1:0"));
+    const Answer answer = TestClient(port_in(program.read_line())).request("GET", "/metrics");
+    EXPECT_EQ(answer.status, 200);
+    EXPECT_NE(answer.body.find("xray_build_info{version=\"0."), std::string::npos);
+  }
+  auto off = arguments("127.0.0.1:0");
+  off.insert(off.end(), {"--metrics", "off"});
+  {
+    const Program program(off);
+    EXPECT_EQ(TestClient(port_in(program.read_line())).request("GET", "/metrics").status, 404);
+  }
+
+  auto apart = arguments("127.0.0.1:0");
+  apart.insert(apart.end(), {"--metrics", "127.0.0.1:0"});
+  const std::string log = (dir_ / "log").string();
+  Program program(apart, {}, log);
+  EXPECT_EQ(TestClient(port_in(program.read_line())).request("GET", "/metrics").status, 404);
+  const std::uint16_t port = port_in(read_text(log).value());
+  EXPECT_NE(TestClient(port).request("GET", "/metrics").body.find("xray_ready"), std::string::npos);
+  EXPECT_EQ(TestClient(port).request("GET", "/healthz").status, 200);
+  EXPECT_EQ(TestClient(port).request("GET", "/api/v1/findings").status, 404);
+  program.send_signal(SIGTERM);
+  EXPECT_EQ(program.wait(), 0);
+  apart.back() = "nonsense";
+  EXPECT_EQ(Program(apart).wait(), 2);
 }
 
 TEST_F(ServeTest, SaysWhyItCannotStart) {

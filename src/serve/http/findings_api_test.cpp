@@ -411,8 +411,36 @@ TEST_F(FindingsApiTest, PutsSecurityFieldsOnEveryAnswer) {
 TEST_F(FindingsApiTest, TellsHealthModelAndItself) {
   EXPECT_EQ(request("GET", "/healthz").json().at("status"), "alive");
   EXPECT_EQ(request("GET", "/readyz").json().at("status"), "ready");
+  EXPECT_EQ(request("GET", "/readyz").json().at("selftest"), "a test");
   EXPECT_EQ(request("GET", "/api/v1/model").json().at("name"), "fake");
   EXPECT_EQ(request("GET", "/api/v1/openapi.json").json().at("openapi"), "3.1.0");
+}
+
+TEST_F(FindingsApiTest, IsReadyFromItsSelfTestUntilItIsToldToStop) {
+  readiness_.fail({ErrorCode::kBadModel, "self-test: picture 2 of 6"});
+  expect_problem(request("GET", "/readyz"), 503, "bad_model");
+  EXPECT_EQ(request("GET", "/readyz").json().at("detail"), "self-test: picture 2 of 6");
+  EXPECT_EQ(request("GET", "/healthz").status, 200);
+  readiness_.pass("6 pictures");
+  EXPECT_EQ(request("GET", "/readyz").status, 200);
+  readiness_.stop();
+  readiness_.pass("too late");
+  expect_problem(request("GET", "/readyz"), 503, "cancelled");
+  EXPECT_EQ(Readiness().state().error().code, ErrorCode::kBusy);
+}
+
+TEST_F(FindingsApiTest, ExaminesAFileTheWayUploadsGo) {
+  const auto diagnose_it = [this](std::span<const std::byte> bytes) { return diagnose(bytes); };
+  const std::string film = phantom();
+  const auto finding = examine_file(std::as_bytes(std::span(film)), {}, diagnose_it);
+  ASSERT_TRUE(finding) << finding.error().message;
+  EXPECT_EQ(finding->model, "fake 1");
+  const std::string damaged = "damaged";
+  EXPECT_EQ(examine_file(std::as_bytes(std::span(damaged)), {}, diagnose_it).error().code,
+            ErrorCode::kDamaged);
+  EXPECT_EQ(examine_file(std::as_bytes(std::span(film)), {.max_bytes = 10}, diagnose_it).error().code,
+            ErrorCode::kTooLarge);
+  EXPECT_EQ(examine_file({}, {}, diagnose_it).error().code, ErrorCode::kNotAPicture);
 }
 
 TEST_F(FindingsApiTest, ServesThePage) {

@@ -396,16 +396,16 @@ asio::awaitable<bool> Session::write(const Request& request, Response response, 
   // What a client calls its method may be anything.
   const std::string_view method =
       http::string_to_verb(request.method) == http::verb::unknown ? "-" : std::string_view(request.method);
-  log_event(spdlog::level::info, error ? "request, client gone" : "request",
-            {{"request_id", request.id},
-             {"trace_id", request.trace.trace_id},
-             {"span_id", request.trace.span_id},
-             {"parent_id", request.trace.parent_id},
-             {"method", method},
-             {"route", response.route},
-             {"status", std::int64_t{response.status}},
-             {"bytes", static_cast<std::int64_t>(body.size())},
-             {"seconds", spent.count()}});
+  std::vector<LogField> facts = {{"request_id", request.id},
+                                 {"trace_id", request.trace.trace_id},
+                                 {"span_id", request.trace.span_id},
+                                 {"method", method},
+                                 {"route", response.route},
+                                 {"status", std::int64_t{response.status}},
+                                 {"bytes", static_cast<std::int64_t>(body.size())},
+                                 {"seconds", spent.count()}};
+  if (!request.trace.parent_id.empty()) facts.push_back({"parent_id", request.trace.parent_id});
+  log_event(spdlog::level::info, error ? "request, client gone" : "request", std::move(facts));
   if (server_.options.observer != nullptr)
     server_.options.observer->on_exchange({method, response.route, response.status, body.size(), spent});
   co_return !error;

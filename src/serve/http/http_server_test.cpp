@@ -69,6 +69,7 @@ class Running {
   Running& operator=(const Running&) = delete;
 
   std::uint16_t port() const { return server_->port(); }
+  HttpLoad load() const { return server_->load(); }
   void stop() { server_->stop(); }
   void join() { thread_.join(); }
   void wait_for_slow(int count) {
@@ -427,6 +428,69 @@ TEST(HttpServer, KnowsItsUrlAndWhoCanReachIt) {
   EXPECT_TRUE(loopback->is_loopback());
   options.host = "0.0.0.0";
   EXPECT_FALSE(HttpServer::listen(options).value()->is_loopback());
+}
+
+TEST(HttpServer, TakesTheCallersTraceOverAndNamesItsOwnPart) {
+  const Running server;
+  TestClient client(server.port());
+  const std::string trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+  const std::string caller = "00-" + trace + "-00f067aa0ba902b7-01";
+  const std::string given = client.request("GET", "/", {{"traceparent", caller}}).header("traceparent");
+  EXPECT_TRUE(given.starts_with("00-" + trace + "-")) << given;
+  EXPECT_NE(given, caller);
+  for (const std::vector<Header>& headers : {std::vector<Header>{},
+                                             {{"traceparent", caller + "x"}},
+                                             {{"traceparent", caller}, {"traceparent", caller}}}) {
+    const std::string made = client.request("GET", "/", headers).header("traceparent");
+    EXPECT_TRUE(parse_traceparent(made)) << made;
+    EXPECT_EQ(made.find(trace), std::string::npos);
+  }
+}
+
+TEST(HttpServer, TellsHowMuchGoesOnAndWhatCameOfIt) {
+  struct Seen final : HttpObserver {
+    void on_exchange(const Exchange& exchange) override {
+      const std::lock_guard lock(mutex);
+      all.push_back(std::string(exchange.method) + " " + std::to_string(exchange.status) + " " +
+                    std::to_string(exchange.bytes));
+    }
+    std::mutex mutex;
+    std::vector<std::string> all;
+  } seen;
+  HttpOptions options;
+  options.max_buffered = 10;
+  options.observer = &seen;
+  Running server(options);
+  TestClient slow(server.port());
+  slow.send("POST /slow HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nbody");
+  server.wait_for_slow(1);
+  EXPECT_EQ(server.load().connections, 1U);
+  EXPECT_EQ(server.load().running, 1U);
+  EXPECT_EQ(server.load().buffered, 4U);
+  EXPECT_EQ(TestClient(server.port()).request("POST", "/", {}, "seven..").status, 503);
+  EXPECT_EQ(server.load().refused_bodies, 1U);
+  server.handler.answer_slow();
+  EXPECT_EQ(slow.receive().body, "at last");
+  EXPECT_EQ(TestClient(server.port()).request("BREW", "/refuse").status, 404);
+  while (server.load().running > 0) std::this_thread::yield();
+  const std::lock_guard lock(seen.mutex);
+  ASSERT_EQ(seen.all.size(), 3U);
+  EXPECT_EQ(seen.all[1], "POST 200 7");
+  EXPECT_TRUE(seen.all[2].starts_with("- 404 ")) << seen.all[2];
+}
+
+TEST(HttpServer, GoesOnForAWhileOnceToldToStop) {
+  std::atomic<int> told{0};
+  HttpOptions options;
+  options.stop_delay = milliseconds(300);
+  options.on_stop = [&] { ++told; };
+  Running server(options);
+  server.stop();
+  while (told == 0) std::this_thread::yield();
+  EXPECT_EQ(TestClient(server.port()).request("GET", "/a").status, 200);
+  server.stop();
+  server.join();
+  EXPECT_EQ(told, 1);
 }
 
 }  // namespace
