@@ -67,7 +67,7 @@ TEST_F(SelftestTest, SaysWhichPictureFailsAndByHowMuch) {
   ASSERT_FALSE(failed);
   EXPECT_EQ(failed.error().code, ErrorCode::kBadModel);
   EXPECT_THAT(failed.error().message, HasSubstr("picture 1 of 6 (chest 1, PNG)"));
-  EXPECT_THAT(failed.error().message, HasSubstr("log-odds off by 0.2, more than 0.05"));
+  EXPECT_THAT(failed.error().message, HasSubstr("log-odds off by 0.2, more than 0.02"));
 }
 
 TEST_F(SelftestTest, SeesAThresholdThatMoved) {
