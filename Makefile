@@ -38,7 +38,7 @@ test: ## build and pass every test
 	$(say) 'building everything'
 	@cmake --build $(BUILD) -j $(JOBS)
 	$(say) 'testing'
-	@ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS) $(CTEST_ARGS)
+	@XRAY_CACHE=$(CURDIR)/$(BUILD)/cache ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS) $(CTEST_ARGS)
 
 # Where training starts. make weights TFLITE=mobilenet_v2.tflite converts that one too.
 TFLITE ?=

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <functional>
+#include <future>
 #include <numeric>
 #include <optional>
 #include <stdexcept>
@@ -127,6 +129,24 @@ HeatMap heat_of(const std::vector<float>& opacity, const ZoneMap& zones) {
   }
   for (std::size_t i = 0; i < count.size(); ++i) heat.values[i] /= std::max(count[i], 1.0F);
   return heat;
+}
+
+/// Null where the package looks for no lungs.
+Result<std::unique_ptr<LungFinder>> load_lungs(const ModelPackage& package, const BackendOptions& options) {
+  if (!package.card.lungs) return std::unique_ptr<LungFinder>();
+  return make_lung_finder(package.directory, *package.card.lungs, options);
+}
+
+/// Nothing where the package tells no severity.
+Result<std::optional<SeverityPart>> load_severity(const ModelPackage& package,
+                                                  const BackendOptions& options) {
+  if (!package.card.lungs) return std::optional<SeverityPart>();
+  auto found = find_severity_model(package.directory);
+  if (!found) return found.error();
+  if (!*found) return std::optional<SeverityPart>();
+  auto made = make_opacity_finder(package.directory / kSeverityFolder, **found, options);
+  if (!made) return with_context(made.error(), kSeverityFolder);
+  return std::optional<SeverityPart>(SeverityPart{std::move(**found), std::move(*made)});
 }
 
 }  // namespace
@@ -353,26 +373,17 @@ Result<std::unique_ptr<Diagnoser>> make_diagnoser(const std::filesystem::path& p
                                                   const DecodeLimits& limits, const BackendOptions& options) {
   auto loaded = load_package(package);
   if (!loaded) return loaded.error();
+  // Networks are compiled beside each other: that is nearly all of the time it takes to start.
+  auto severity = std::async(std::launch::async, load_severity, std::cref(*loaded), std::cref(options));
+  auto finder = std::async(std::launch::async, load_lungs, std::cref(*loaded), std::cref(options));
   auto backend = make_openvino_backend(*loaded, options);
+  auto lungs = finder.get();
+  auto part = severity.get();
   if (!backend) return backend.error();
-  std::unique_ptr<LungFinder> finder;
-  if (const std::optional<LungModel>& lungs = loaded->card.lungs; lungs) {
-    auto made = make_lung_finder(loaded->directory, *lungs, options);
-    if (!made) return made.error();
-    finder = std::move(*made);
-  }
-  std::optional<SeverityPart> severity;
-  if (finder) {
-    auto found = find_severity_model(package);
-    if (!found) return found.error();
-    if (std::optional<SeverityModel>& model = *found; model) {
-      auto made = make_opacity_finder(package / kSeverityFolder, *model, options);
-      if (!made) return with_context(made.error(), kSeverityFolder);
-      severity = SeverityPart{std::move(*model), std::move(*made)};
-    }
-  }
-  return std::make_unique<Diagnoser>(std::move(loaded->card), std::move(*backend), limits, std::move(finder),
-                                     std::move(severity));
+  if (!lungs) return lungs.error();
+  if (!part) return part.error();
+  return std::make_unique<Diagnoser>(std::move(loaded->card), std::move(*backend), limits, std::move(*lungs),
+                                     std::move(*part));
 }
 
 }  // namespace xray
