@@ -261,7 +261,7 @@ Result<Diagnoser::Prepared> Diagnoser::prepare(const Image& image, Timing& timin
       prepared.reject(other->reason);
     }
   }
-  timing.infer = stopwatch.lap();
+  timing.infer = timing.lungs = stopwatch.lap();
   if (prepared.rejected) return prepared;
   const auto cropped = preprocessor_(*film, *field, prepared.input);
   timing.preprocess += stopwatch.lap();
@@ -317,7 +317,8 @@ Result<Finding> Diagnoser::diagnose(const Image& image) const {
   Stopwatch stopwatch;
   const auto predictions = backend_->infer(prepared->input, 1);
   if (!predictions) return predictions.error();
-  finding.timing.infer += stopwatch.lap();
+  finding.timing.classify = stopwatch.lap();
+  finding.timing.infer += finding.timing.classify;
 
   const Prediction& prediction = predictions->front();
   const auto& logits = prediction.logits;
@@ -345,7 +346,8 @@ Result<Finding> Diagnoser::diagnose(const Image& image) const {
   if (severity_) {
     stopwatch.lap();
     if (const auto told = tell_severity(*severity_, *prepared, finding); !told) return told.error();
-    finding.timing.infer += stopwatch.lap();
+    finding.timing.severity = stopwatch.lap();
+    finding.timing.infer += finding.timing.severity;
   } else if (!prediction.maps.empty()) {
     finding.heat = heat_from(card_, prediction);
     if (lungs_) finding.heat = heat_in_lungs(finding.heat, prepared->frame, prepared->field);
