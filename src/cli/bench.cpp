@@ -5,7 +5,9 @@
 #include <atomic>
 #include <chrono>
 #include <cstdio>
+#include <functional>
 #include <iostream>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <thread>
@@ -69,10 +71,10 @@ Result<std::vector<Bytes>> draw_pictures() {
   return pictures;
 }
 
-/// CPU milliseconds of the thread or the process so far, user and system.
-double cpu_milliseconds(int who) {
+/// CPU milliseconds of the process so far, user and system.
+double cpu_milliseconds() {
   rusage usage{};
-  getrusage(who, &usage);
+  getrusage(RUSAGE_SELF, &usage);
   const auto milliseconds = [](const timeval& time) {
     return 1e3 * static_cast<double>(time.tv_sec) + 1e-3 * static_cast<double>(time.tv_usec);
   };
@@ -81,27 +83,25 @@ double cpu_milliseconds(int who) {
 
 /// One loop over the pictures.
 struct Measured {
-  std::size_t pictures = 0;
   double seconds = 0;
   double cpu = 0;  ///< milliseconds a picture
-  Timing mean;     ///< of each stage
-  std::vector<double> latencies;
+  std::vector<Timing> timings;
 
-  double rate() const { return static_cast<double>(pictures) / seconds; }
-  double percentile(double share) const {
-    return latencies[static_cast<std::size_t>(share * static_cast<double>(latencies.size() - 1))];
+  double rate() const { return static_cast<double>(timings.size()) / seconds; }
+
+  /// Milliseconds of a stage that a share `share` of the pictures stays below.
+  double quantile(double share, const std::function<double(const Timing&)>& stage) const {
+    std::vector<double> values;
+    std::ranges::transform(timings, std::back_inserter(values), stage);
+    const auto at =
+        values.begin() + static_cast<std::ptrdiff_t>(share * static_cast<double>(values.size() - 1));
+    std::ranges::nth_element(values, at);
+    return *at;
+  }
+  double total(double share) const {
+    return quantile(share, [](const Timing& t) { return t.total; });
   }
 };
-
-void add(Timing& sum, const Timing& timing) {
-  sum.decode += timing.decode;
-  sum.preprocess += timing.preprocess;
-  sum.infer += timing.infer;
-  sum.total += timing.total;
-  sum.lungs += timing.lungs;
-  sum.classify += timing.classify;
-  sum.severity += timing.severity;
-}
 
 /// Pictures one after the other in `threads` threads, until `seconds` have passed and each was
 /// read once. The first failure ends it.
@@ -111,7 +111,7 @@ Result<Measured> measure(const Diagnoser& diagnoser, const std::vector<Bytes>& p
   std::atomic<bool> failed{false};
   std::vector<Measured> parts(threads);
   std::vector<std::optional<Error>> errors(threads);
-  const double cpu = cpu_milliseconds(RUSAGE_SELF);
+  const double cpu = cpu_milliseconds();
   const auto begin = Clock::now();
   const auto passed = [&] { return std::chrono::duration<double>(Clock::now() - begin).count(); };
   const auto work = [&](std::size_t thread) {
@@ -125,36 +125,32 @@ Result<Measured> measure(const Diagnoser& diagnoser, const std::vector<Bytes>& p
         failed = true;
         return;
       }
-      add(mine.mean, finding->timing);
-      mine.latencies.push_back(finding->timing.total);
+      mine.timings.push_back(finding->timing);
     }
   };
   {
     std::vector<std::jthread> crew;
     for (std::size_t thread = 0; thread < threads; ++thread) crew.emplace_back(work, thread);
   }
-  Measured all{.seconds = passed(), .cpu = cpu_milliseconds(RUSAGE_SELF) - cpu, .mean = {}, .latencies = {}};
+  Measured all{.seconds = passed(), .cpu = cpu_milliseconds() - cpu, .timings = {}};
   for (const auto& error : errors)
     if (error) return *error;
-  for (const Measured& part : parts) {
-    all.latencies.insert(all.latencies.end(), part.latencies.begin(), part.latencies.end());
-    add(all.mean, part.mean);
-  }
-  all.pictures = all.latencies.size();
-  std::ranges::sort(all.latencies);
-  const auto count = static_cast<double>(all.pictures);
-  all.cpu /= count;
-  for (double* stage : {&all.mean.decode, &all.mean.preprocess, &all.mean.infer, &all.mean.total,
-                        &all.mean.lungs, &all.mean.classify, &all.mean.severity})
-    *stage /= count;
+  for (const Measured& part : parts)
+    all.timings.insert(all.timings.end(), part.timings.begin(), part.timings.end());
+  all.cpu /= static_cast<double>(all.timings.size());
   return all;
 }
 
-/// What is told of each stage, in the order of a picture's way.
-std::vector<std::pair<std::string, double>> stages(const Timing& mean) {
-  return {{"decode", mean.decode},        {"resize_and_crop", mean.preprocess},
-          {"lungs_and_gate", mean.lungs}, {"classify", mean.classify},
-          {"severity", mean.severity},    {"rest", mean.total - mean.decode - mean.preprocess - mean.infer}};
+/// Median milliseconds of each stage, in the order of a picture's way: other programs' work lengthens a
+/// few pictures' stages, and hardly the middle ones.
+std::vector<std::pair<std::string, double>> stages(const Measured& measured) {
+  const auto median = [&](const auto& stage) { return measured.quantile(0.5, stage); };
+  return {{"decode", median([](const Timing& t) { return t.decode; })},
+          {"resize_and_crop", median([](const Timing& t) { return t.preprocess; })},
+          {"lungs_and_gate", median([](const Timing& t) { return t.lungs; })},
+          {"classify", median([](const Timing& t) { return t.classify; })},
+          {"severity", median([](const Timing& t) { return t.severity; })},
+          {"rest", median([](const Timing& t) { return t.total - t.decode - t.preprocess - t.infer; })}};
 }
 
 int bench(const BenchOptions& options) {
@@ -189,27 +185,25 @@ int bench(const BenchOptions& options) {
         {"start_up_seconds", start_up},
         {"cpu_milliseconds", one->cpu},
         {"stages_milliseconds", Json::object()},
-        {"one_core",
-         {{"per_second", one->rate()}, {"p50", one->percentile(0.5)}, {"p99", one->percentile(0.99)}}},
+        {"one_core", {{"per_second", one->rate()}, {"p50", one->total(0.5)}, {"p99", one->total(0.99)}}},
         {"limit_per_second", all->rate()},
-        {"limit_p50", all->percentile(0.5)},
-        {"limit_p99", all->percentile(0.99)}};
-    for (const auto& [stage, milliseconds] : stages(one->mean))
-      json["stages_milliseconds"][stage] = milliseconds;
+        {"limit_p50", all->total(0.5)},
+        {"limit_p99", all->total(0.99)}};
+    for (const auto& [stage, milliseconds] : stages(*one)) json["stages_milliseconds"][stage] = milliseconds;
     std::cout << json.dump(2) << '\n';
     return kExitOk;
   }
   std::cout << fmt::format(
       "{}{}\n\n", (*diagnoser)->card().id(),
       options.files.empty() ? ", on drawn chests: real films take longer to decode" : "");
-  std::cout << "where a picture's time goes, one core          ms\n";
-  for (const auto& [stage, milliseconds] : stages(one->mean))
+  std::cout << "where a picture's time goes, one core  median ms\n";
+  for (const auto& [stage, milliseconds] : stages(*one))
     std::cout << fmt::format("  {:<37}{:>10.3f}\n", stage, milliseconds);
-  std::cout << fmt::format("  {:<37}{:>10.3f}\n", "in all", one->mean.total);
+  std::cout << fmt::format("  {:<37}{:>10.3f}\n", "in all", one->total(0.5));
   std::cout << fmt::format("  {:<37}{:>10.3f}\n\n", "CPU time, in all", one->cpu);
   const auto row = [](const std::string& what, const Measured& m) {
     std::cout << fmt::format("{:<24}{:>9.1f} pictures/s   p50 {:>6.2f} ms   p99 {:>6.2f} ms\n", what,
-                             m.rate(), m.percentile(0.5), m.percentile(0.99));
+                             m.rate(), m.total(0.5), m.total(0.99));
   };
   row("one core", *one);
   row(fmt::format("{} threads, the limit", threads), *all);
