@@ -79,9 +79,9 @@ int serve(const ServeOptions& options) {
   std::ranges::copy(static_routes(web_assets()), std::back_inserter(routes));
   RouterOptions routing;
   routing.loopback_only = (*server)->is_loopback();
-  routing.diagnosis_workers = workers;
-  routing.diagnosis_queue = options.queue;
-  Router router(std::move(routes), routing);
+  // One queue for all doors, so that together they run no more than there are threads.
+  WorkQueue diagnoses(workers, options.queue);
+  Router router(std::move(routes), diagnoses, routing);
 
   if (!routing.loopback_only)
     spdlog::warn("there is no sign-in: whoever reaches {} sees and deletes all findings", (*server)->url());
