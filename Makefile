@@ -52,7 +52,7 @@ weights: ## published ImageNet weights as build/weights/*.safetensors, to train 
 lint: ## clang-format and clang-tidy (names are checked), as errors
 	@scripts/setup serve train test
 	@cmake --preset release -DXRAY_TRAIN=ON -DXRAY_TESTS=ON >/dev/null
-	@cmake --build $(BUILD) --target xray_onnx_schema xray_tensorboard_schema -j $(JOBS)
+	@cmake --build $(BUILD) --target xray_onnx_schema xray_tensorboard_schema xray_inference_schema -j $(JOBS)
 	@scripts/lint $(BUILD)
 
 format: ## put our sources into shape

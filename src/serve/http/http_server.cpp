@@ -93,6 +93,7 @@ struct HttpServer::State {
   std::set<Session*> sessions;
   std::uint64_t buffered = 0;
   bool stopping = false;
+  std::function<void()> on_stop;
   std::stop_source abandon;
 
   asio::awaitable<void> accept();
@@ -427,6 +428,7 @@ void HttpServer::State::await_signal() {
 void HttpServer::State::begin_stop() {
   if (stopping) return;
   stopping = true;
+  if (on_stop) on_stop();
   error_code ignored;
   std::ignore = acceptor.close(ignored);
   for (Session* session : sessions)
@@ -492,6 +494,10 @@ void HttpServer::stop_on_signals() {
   state_->signals.add(SIGTERM);
   state_->signals.add(SIGINT);
   state_->await_signal();
+}
+
+void HttpServer::on_stop(std::function<void()> told) {
+  state_->on_stop = std::move(told);
 }
 
 void HttpServer::run(Handler& handler) {

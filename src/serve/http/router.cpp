@@ -39,11 +39,11 @@ Response run(const Route& route, const Request& request, std::string_view parame
 
 }  // namespace
 
-Router::Router(std::vector<Route> routes, const RouterOptions& options)
+Router::Router(std::vector<Route> routes, WorkQueue& diagnoses, const RouterOptions& options)
     : routes_(std::move(routes)),
       loopback_only_(options.loopback_only),
       lookups_(options.lookup_workers, options.lookup_queue),
-      diagnoses_(options.diagnosis_workers, options.diagnosis_queue) {}
+      diagnoses_(diagnoses) {}
 
 Router::Match Router::find(std::string_view method, std::string_view path) const {
   for (const Route& route : routes_) {

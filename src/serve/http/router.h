@@ -6,8 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "common/work_queue.h"
 #include "serve/http/handler.h"
-#include "serve/http/work_queue.h"
 
 namespace xray {
 
@@ -15,7 +15,7 @@ namespace xray {
 enum class Lane {
   kAtOnce,     ///< on the server's thread: microseconds, no blocking
   kLookup,     ///< reading the store, drawing pictures
-  kDiagnosis,  ///< running the network; its queue is what --queue bounds
+  kDiagnosis,  ///< running the network, in the queue that all doors share
 };
 
 /// One method on one path.
@@ -33,15 +33,15 @@ struct RouterOptions {
   bool loopback_only = true;  ///< see guard()
   int lookup_workers = 2;
   int lookup_queue = 256;
-  int diagnosis_workers = 2;
-  int diagnosis_queue = 32;
 };
 
 /// Sends each request to its route: 404 and 405 (with Allow) where there is none,
 /// 503 where the lane is full.
 class Router : public Handler {
  public:
-  Router(std::vector<Route> routes, const RouterOptions& options);
+  /// `diagnoses` is where Lane::kDiagnosis is worked off, shared with other doors; it ends,
+  /// or has replied to every request, before the router does.
+  Router(std::vector<Route> routes, WorkQueue& diagnoses, const RouterOptions& options);
 
   std::span<const Route> routes() const { return routes_; }
 
@@ -58,7 +58,7 @@ class Router : public Handler {
   std::vector<Route> routes_;
   bool loopback_only_;
   WorkQueue lookups_;
-  WorkQueue diagnoses_;
+  WorkQueue& diagnoses_;
 };
 
 }  // namespace xray
