@@ -2,6 +2,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <iostream>
 #include <memory>
@@ -28,6 +29,8 @@ struct ServeOptions {
   ModelChoice model;
   int threads = 0;
   int queue = 64;
+  int max_wait = 250;  ///< ms
+  int max_connections = 512;
   DecodeLimits limits;
 };
 
@@ -56,6 +59,7 @@ int serve(const ServeOptions& options) {
   HttpOptions http;
   http.host = address->host;
   http.port = address->port;
+  http.max_connections = static_cast<std::size_t>(options.max_connections);
   http.headers = security_headers();
   const auto server = HttpServer::listen(http);
   if (!server) return fail(server.error().message);
@@ -81,6 +85,7 @@ int serve(const ServeOptions& options) {
   routing.loopback_only = (*server)->is_loopback();
   routing.diagnosis_workers = workers;
   routing.diagnosis_queue = options.queue;
+  routing.diagnosis_wait = std::chrono::milliseconds(options.max_wait);
   Router router(std::move(routes), routing);
 
   if (!routing.loopback_only)
@@ -121,6 +126,17 @@ void add_serve(CLI::App& app, int& exit_code) {
   command
       ->add_option("--queue", options->queue,
                    "Pictures that may wait; more are told to come back (default: 64)")
+      ->type_name("N")
+      ->check(CLI::Range(1, 100'000));
+  command
+      ->add_option("--max-wait", options->max_wait,
+                   "Longest time that a picture should wait; those that would wait longer are told to\n"
+                   "come back. 0: as long as the queue makes it (default: 250)")
+      ->type_name("MS")
+      ->check(CLI::Range(0, 3'600'000));
+  command
+      ->add_option("--max-connections", options->max_connections,
+                   "Clients connected at one time (default: 512)")
       ->type_name("N")
       ->check(CLI::Range(1, 100'000));
   add_limit_options(*command, options->limits);

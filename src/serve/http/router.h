@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <span>
@@ -33,12 +34,15 @@ struct RouterOptions {
   bool loopback_only = true;  ///< see guard()
   int lookup_workers = 2;
   int lookup_queue = 256;
+  std::chrono::milliseconds lookup_wait{2'000};  ///< see WorkQueue's max_wait
   int diagnosis_workers = 2;
   int diagnosis_queue = 32;
+  std::chrono::milliseconds diagnosis_wait{250};
 };
 
 /// Sends each request to its route: 404 and 405 (with Allow) where there is none,
-/// 503 where the lane is full.
+/// 503 where the lane is full, at once and with the time after which it should not be. Nobody
+/// works for clients that are gone.
 class Router : public Handler {
  public:
   Router(std::vector<Route> routes, const RouterOptions& options);
@@ -54,6 +58,8 @@ class Router : public Handler {
     std::string_view parameter;
   };
   Match find(std::string_view method, std::string_view path) const;
+  /// Null for what is done at once.
+  WorkQueue* queue_of(const Route& route);
 
   std::vector<Route> routes_;
   bool loopback_only_;
