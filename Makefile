@@ -38,7 +38,7 @@ test: ## build and pass every test
 	$(say) 'building everything'
 	@cmake --build $(BUILD) -j $(JOBS)
 	$(say) 'testing'
-	@ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS) $(CTEST_ARGS)
+	@XRAY_CACHE=$(CURDIR)/$(BUILD)/cache ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS) $(CTEST_ARGS)
 
 # Where training starts. make weights TFLITE=mobilenet_v2.tflite converts that one too.
 TFLITE ?=
@@ -52,7 +52,7 @@ weights: ## published ImageNet weights as build/weights/*.safetensors, to train 
 lint: ## clang-format and clang-tidy (names are checked), as errors
 	@scripts/setup serve train test
 	@cmake --preset release -DXRAY_TRAIN=ON -DXRAY_TESTS=ON >/dev/null
-	@cmake --build $(BUILD) --target xray_onnx_schema xray_tensorboard_schema -j $(JOBS)
+	@cmake --build $(BUILD) --target xray_onnx_schema xray_tensorboard_schema xray_inference_schema -j $(JOBS)
 	@scripts/lint $(BUILD)
 
 format: ## put our sources into shape

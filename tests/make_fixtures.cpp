@@ -6,6 +6,7 @@
 
 #include "common/file.h"
 #include "image/encode.h"
+#include "perturb/synthetic_chest.h"
 #include "support/phantom.h"
 #include "support/tiny_package.h"
 

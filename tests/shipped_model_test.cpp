@@ -12,7 +12,7 @@
 #include "common/random.h"
 #include "diagnose/diagnoser.h"
 #include "perturb/opacity.h"
-#include "support/phantom.h"
+#include "perturb/synthetic_chest.h"
 #include "support/shared_data.h"
 #include "support/temp_dir.h"
 
@@ -59,7 +59,7 @@ TEST(ShippedModel, SaysWhatItWasTrainedOnHowGoodItIsAndWhatItIsNotFor) {
 }
 
 TEST(ShippedModel, TellsBacterialFromViralAndGivesAHeatMap) {
-  const auto finding = shipped().diagnose(test::make_chest(2, 0.8));
+  const auto finding = shipped().diagnose(make_chest(2, 0.8));
   ASSERT_TRUE(finding) << finding.error().message;
   ASSERT_FALSE(finding->is_rejected()) << describe_reasons(*finding);
   EXPECT_TRUE(finding->has_subtype());
@@ -68,7 +68,7 @@ TEST(ShippedModel, TellsBacterialFromViralAndGivesAHeatMap) {
 }
 
 TEST(ShippedModel, RefusesWhatIsNoUprightFrontalFilm) {
-  const Image chest = test::make_chest();
+  const Image chest = make_chest();
   const auto reasons = [](Image picture) { return shipped().diagnose(picture).value().reasons; };
   EXPECT_TRUE(reasons(chest).empty());
   Image::Pixels8 pixels(chest.pixels8().rbegin(), chest.pixels8().rend());
@@ -83,7 +83,7 @@ TEST(ShippedModel, RefusesWhatIsNoUprightFrontalFilm) {
 
 /// A drawn chest with an opacity in the middle of its right lung.
 Image chest_with_opacity(double radius, double density) {
-  const Image film = standard_film(test::make_chest(1)).value();
+  const Image film = standard_film(make_chest(1)).value();
   const LungField field = shipped().find_lungs(film).value();
   const std::vector<bool> lung = lung_pixels(field, film.width(), film.height());
   const OpacityPatch patch{
@@ -125,7 +125,7 @@ TEST(ShippedModel, WorksWithoutThePartThatTellsSeverity) {
   const auto bare = make_diagnoser(dir / "bare");
   ASSERT_TRUE(bare) << bare.error().message;
   EXPECT_EQ((*bare)->severity_model(), nullptr);
-  const auto finding = (*bare)->diagnose(test::make_chest(2, 0.8));
+  const auto finding = (*bare)->diagnose(make_chest(2, 0.8));
   ASSERT_TRUE(finding) << finding.error().message;
   EXPECT_FALSE(finding->severity);
   EXPECT_FALSE(finding->heat.empty());

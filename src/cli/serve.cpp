@@ -11,7 +11,9 @@
 
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "common/work_queue.h"
 #include "diagnose/diagnoser.h"
+#include "serve/grpc/grpc_server.h"
 #include "serve/http/findings_api.h"
 #include "serve/http/guard.h"
 #include "serve/http/http_server.h"
@@ -25,6 +27,7 @@ namespace {
 
 struct ServeOptions {
   std::string listen;
+  std::string grpc;
   std::string store = "sqlite:xray.sqlite";
   ModelChoice model;
   int threads = 0;
@@ -46,9 +49,26 @@ Result<ListenAddress> listen_address(const ServeOptions& options) {
   return address;
 }
 
+/// Serves --grpc where it is given; null where not.
+Result<std::unique_ptr<GrpcServer>> start_grpc(const ServeOptions& options, const Inference& inference,
+                                               WorkQueue& diagnoses) {
+  if (options.grpc.empty()) return std::unique_ptr<GrpcServer>();
+  const auto address = parse_listen_address(options.grpc);
+  if (!address) return address.error();
+  GrpcOptions grpc;
+  grpc.host = address->host;
+  grpc.port = address->port;
+  grpc.version = XRAY_VERSION;
+  grpc.max_picture = options.limits.max_bytes;
+  return GrpcServer::start(grpc, inference, diagnoses);
+}
+
 int serve(const ServeOptions& options) {
   const auto address = listen_address(options);
   if (!address) return fail(address.error().message, kExitUsage);
+  if (!options.grpc.empty())
+    if (const auto grpc = parse_listen_address(options.grpc); !grpc)
+      return fail("--grpc: " + grpc.error().message, kExitUsage);
 
   // The log goes to standard error: standard output holds the one line that says where to look.
   auto log = spdlog::stderr_logger_mt("xray");
@@ -83,17 +103,28 @@ int serve(const ServeOptions& options) {
   std::ranges::copy(static_routes(web_assets()), std::back_inserter(routes));
   RouterOptions routing;
   routing.loopback_only = (*server)->is_loopback();
-  routing.diagnosis_workers = workers;
-  routing.diagnosis_queue = options.queue;
-  routing.diagnosis_wait = std::chrono::milliseconds(options.max_wait);
-  Router router(std::move(routes), routing);
+  // One queue for all doors, so that together they run no more than there are threads.
+  WorkQueue diagnoses(workers, options.queue, std::chrono::milliseconds(options.max_wait));
+  Router router(std::move(routes), diagnoses, routing);
+
+  const Inference inference(models);
+  const auto grpc = start_grpc(options, inference, diagnoses);
+  if (!grpc) return fail("--grpc: " + grpc.error().message);
 
   if (!routing.loopback_only)
     spdlog::warn("there is no sign-in: whoever reaches {} sees and deletes all findings", (*server)->url());
+  std::string served_at = (*server)->url();
+  if (*grpc != nullptr) {
+    served_at += " and " + (*grpc)->url();
+    if (!(*grpc)->is_loopback())
+      spdlog::warn("there is no sign-in: whoever reaches {} has pictures read", (*grpc)->url());
+    (*server)->on_stop([&grpc] { (*grpc)->stop(); });
+  }
   (*server)->stop_on_signals();
-  std::cout << "xray serves " << (*server)->url() << " (model " << models.primary()->diagnoser->card().id()
+  std::cout << "xray serves " << served_at << " (model " << models.primary()->diagnoser->card().id()
             << ", findings in " << options.store << "). Ctrl-C stops it." << std::endl;
   (*server)->run(router);
+  if (*grpc != nullptr) (*grpc)->wait();
   spdlog::info("stopped");
   return kExitOk;
 }
@@ -110,12 +141,17 @@ void add_serve(CLI::App& app, int& exit_code) {
       "\n"
       "Examples:\n"
       "  xray serve\n"
+      "  xray serve --grpc 127.0.0.1:8001\n"
       "  xray serve --listen 0.0.0.0:80 --store sqlite:/var/lib/xray/findings.sqlite\n"
       "\n"
       "Exit code: 0 stopped when asked to, 1 could not start, 2 wrong usage.");
   command
       ->add_option("--listen", options->listen,
                    "Address to listen on; port 0 takes a free one (default: 127.0.0.1:8080, or port $PORT)")
+      ->type_name("HOST:PORT");
+  command
+      ->add_option("--grpc", options->grpc,
+                   "Serve the Open Inference Protocol (KServe v2, Triton) over gRPC there too (default: not)")
       ->type_name("HOST:PORT");
   command->add_option("--store", options->store, "Where findings are kept (default: sqlite:xray.sqlite)")
       ->type_name("sqlite:PATH");

@@ -23,9 +23,4 @@ Image make_phantom(const PhantomOptions& options = {});
 /// Where the lungs of that chest are: 255 inside, 0 outside, 8 bits.
 Image make_phantom_lungs(const PhantomOptions& options = {});
 
-/// A chest drawn with more care, near enough to a film for the shipped model's gate: tapering
-/// lungs above domes, ribs behind and in front, spine, heart, vessels, clavicles. `opacity` lays
-/// white clouds into the lungs. 8 bits, 640 x 560; as deterministic as the phantom.
-Image make_chest(std::uint64_t seed = 1, double opacity = 0);
-
 }  // namespace xray::test

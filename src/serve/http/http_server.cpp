@@ -117,6 +117,7 @@ struct HttpServer::State {
   std::uint64_t buffered = 0;
   std::size_t turned_away = 0;
   bool stopping = false;
+  std::function<void()> on_stop;
 
   asio::awaitable<void> accept();
   void welcome(tcp::socket socket);
@@ -607,6 +608,7 @@ void HttpServer::State::await_signal() {
 void HttpServer::State::begin_stop() {
   if (stopping) return;
   stopping = true;
+  if (on_stop) on_stop();
   error_code ignored;
   std::ignore = acceptor.close(ignored);
   for (Session* session : sessions)
@@ -671,6 +673,10 @@ void HttpServer::stop_on_signals() {
   state_->signals.add(SIGTERM);
   state_->signals.add(SIGINT);
   state_->await_signal();
+}
+
+void HttpServer::on_stop(std::function<void()> told) {
+  state_->on_stop = std::move(told);
 }
 
 void HttpServer::run(Handler& handler) {

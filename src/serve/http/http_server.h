@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -51,6 +52,9 @@ class HttpServer {
 
   /// Lets SIGTERM and SIGINT call stop(); a second one cuts the draining short.
   void stop_on_signals();
+
+  /// Has `told` called when it begins to stop, once, on run()'s thread; it must not block or throw.
+  void on_stop(std::function<void()> told);
 
   /// Serves until stopped: no new connections, running requests are answered for
   /// as long as drain_timeout lets them, and every reply has come.

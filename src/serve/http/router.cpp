@@ -58,11 +58,11 @@ constexpr std::chrono::seconds kStale{10};
 
 }  // namespace
 
-Router::Router(std::vector<Route> routes, const RouterOptions& options)
+Router::Router(std::vector<Route> routes, WorkQueue& diagnoses, const RouterOptions& options)
     : routes_(std::move(routes)),
       loopback_only_(options.loopback_only),
       lookups_(options.lookup_workers, options.lookup_queue, options.lookup_wait),
-      diagnoses_(options.diagnosis_workers, options.diagnosis_queue, options.diagnosis_wait) {}
+      diagnoses_(diagnoses) {}
 
 WorkQueue* Router::queue_of(const Route& route) {
   switch (route.lane) {

@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "common/work_queue.h"
 #include "serve/http/handler.h"
-#include "serve/http/work_queue.h"
 
 namespace xray {
 
@@ -16,7 +16,7 @@ namespace xray {
 enum class Lane {
   kAtOnce,     ///< on the server's thread: microseconds, no blocking
   kLookup,     ///< reading the store, drawing pictures
-  kDiagnosis,  ///< running the network; its queue is what --queue bounds
+  kDiagnosis,  ///< running the network, in the queue that all doors share
 };
 
 /// One method on one path.
@@ -35,9 +35,6 @@ struct RouterOptions {
   int lookup_workers = 2;
   int lookup_queue = 256;
   std::chrono::milliseconds lookup_wait{2'000};  ///< see WorkQueue's max_wait
-  int diagnosis_workers = 2;
-  int diagnosis_queue = 32;
-  std::chrono::milliseconds diagnosis_wait{250};
 };
 
 /// Sends each request to its route: 404 and 405 (with Allow) where there is none,
@@ -45,7 +42,9 @@ struct RouterOptions {
 /// works for clients that are gone.
 class Router : public Handler {
  public:
-  Router(std::vector<Route> routes, const RouterOptions& options);
+  /// `diagnoses` is where Lane::kDiagnosis is worked off, shared with other doors; it ends,
+  /// or has replied to every request, before the router does.
+  Router(std::vector<Route> routes, WorkQueue& diagnoses, const RouterOptions& options);
 
   std::span<const Route> routes() const { return routes_; }
 
@@ -64,7 +63,7 @@ class Router : public Handler {
   std::vector<Route> routes_;
   bool loopback_only_;
   WorkQueue lookups_;
-  WorkQueue diagnoses_;
+  WorkQueue& diagnoses_;
 };
 
 }  // namespace xray

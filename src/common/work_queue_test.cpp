@@ -1,4 +1,4 @@
-#include "serve/http/work_queue.h"
+#include "common/work_queue.h"
 
 #include <gtest/gtest.h>
 
