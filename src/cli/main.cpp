@@ -56,6 +56,8 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   // A reader that goes away (`xray predict ... | head`) is a failed write, not the end of the process.
   std::signal(SIGPIPE, SIG_IGN);
+  // So is a file that may not grow (ulimit -f).
+  std::signal(SIGXFSZ, SIG_IGN);
   try {
     return run(argc, argv);
   } catch (const std::exception& error) {

@@ -2,6 +2,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <iostream>
 #include <memory>
@@ -35,6 +36,8 @@ struct ServeOptions {
   int threads = 0;
   int queue = 64;
   int batch = 64;
+  int max_wait = 250;  ///< ms
+  int max_connections = 512;
   DecodeLimits limits;
 };
 
@@ -87,6 +90,7 @@ int serve(const ServeOptions& options) {
   HttpOptions http;
   http.host = address->host;
   http.port = address->port;
+  http.max_connections = static_cast<std::size_t>(options.max_connections);
   http.headers = security_headers();
   const auto server = HttpServer::listen(http);
   if (!server) return fail(server.error().message);
@@ -116,7 +120,7 @@ int serve(const ServeOptions& options) {
   RouterOptions routing;
   routing.loopback_only = (*server)->is_loopback();
   // One queue for all doors, so that together they run no more than there are threads.
-  WorkQueue diagnoses(workers, options.queue);
+  WorkQueue diagnoses(workers, options.queue, std::chrono::milliseconds(options.max_wait));
   Router router(std::move(routes), diagnoses, routing);
 
   const Inference inference(models);
@@ -181,6 +185,17 @@ void add_serve(CLI::App& app, int& exit_code) {
                    "Pictures in one request of the inference protocols (default: 64)")
       ->type_name("N")
       ->check(CLI::Range(1, 4096));
+  command
+      ->add_option("--max-wait", options->max_wait,
+                   "Longest time that a picture should wait; those that would wait longer are told to\n"
+                   "come back. 0: as long as the queue makes it (default: 250)")
+      ->type_name("MS")
+      ->check(CLI::Range(0, 3'600'000));
+  command
+      ->add_option("--max-connections", options->max_connections,
+                   "Clients connected at one time (default: 512)")
+      ->type_name("N")
+      ->check(CLI::Range(1, 100'000));
   add_limit_options(*command, options->limits);
   command->callback([options, &exit_code] { exit_code = serve(*options); });
 }

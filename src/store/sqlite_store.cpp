@@ -108,14 +108,19 @@ Result<StoredFinding> read_row(const Query& row) {
   return StoredFinding{row.text(0), row.text(1), row.text(2), std::move(*finding)};
 }
 
-/// Runs a verb; what SQLite throws becomes kStorage.
+/// Runs a verb; what SQLite throws becomes an error.
 template <typename Verb>
 auto guarded(Verb verb) -> decltype(verb()) {
   try {
     return verb();
   } catch (const Failure& failure) {
-    return Error{ErrorCode::kStorage, failure.what()};
+    return Error{failure.code(), failure.what()};
   }
+}
+
+/// An open file that was deleted can be written to, until the program ends and it is gone.
+void check_in_place(const Connection& connection) {
+  if (connection.has_moved()) throw Failure("the database's file was removed or replaced");
 }
 
 Error no_such_finding() {
@@ -230,6 +235,7 @@ class SqliteStore : public Store {
   Result<Done> ping() override {
     return guarded([&]() -> Result<Done> {
       const auto connection = reading_->acquire();
+      check_in_place(*connection);
       Query(*connection, "SELECT 1 FROM finding LIMIT 1").step();
       return Done{};
     });
@@ -244,15 +250,21 @@ class SqliteStore : public Store {
     const auto write = [&](std::span<Addition* const> some) {
       return guarded([&]() -> Result<Done> {
         const auto connection = writer_.acquire();
+        check_in_place(*connection);
         Transaction transaction(*connection);
         for (const Addition* addition : some) insert(*connection, *addition);
         transaction.commit();
         return Done{};
       });
     };
-    if (together.size() > 1 && write(together).ok()) return;
-    for (Addition* const& addition : together)
-      if (const auto written = write({&addition, 1}); !written) addition->error = written.error();
+    const auto all = write(together);
+    if (all) return;
+    for (Addition* const& addition : together) {
+      // Each would wait as long again for what another program holds.
+      const bool again = together.size() > 1 && all.error().code != ErrorCode::kBusy;
+      const auto written = again ? write({&addition, 1}) : all;
+      if (!written) addition->error = written.error();
+    }
   }
 
   Pool writer_;

@@ -77,6 +77,11 @@ Response png_response(Bytes png, const std::string& etag) {
       std::move(png)};
 }
 
+/// The store is there, but its disk has no room (RFC 4918, section 11.5).
+Response write_problem(const Error& error) {
+  return error.code == ErrorCode::kIo ? problem(507, error) : problem(error);
+}
+
 }  // namespace
 
 FindingsApi::FindingsApi(Diagnose diagnose, const ordered_json& model_card, Store& store,
@@ -122,7 +127,7 @@ Response FindingsApi::create(const Request& request) {
   const Result<Finding> finding = diagnose_(upload->picture);
   if (!finding) return problem(finding.error());
   const Result<StoredFinding> stored = store_.put(*finding, upload->file_name, upload->picture);
-  if (!stored) return problem(stored.error());
+  if (!stored) return write_problem(stored.error());
   Response response = json_response(201, to_json(*stored));
   response.headers.push_back({"Location", path_of(stored->id)});
   return response;
@@ -208,7 +213,7 @@ Response FindingsApi::compare(const Request& request) {
 
 Response FindingsApi::remove(std::string_view id) {
   const Result<Done> removed = store_.remove(std::string(id));
-  return removed ? Response{204} : problem(removed.error());
+  return removed ? Response{204} : write_problem(removed.error());
 }
 
 Response FindingsApi::ready() {

@@ -17,18 +17,24 @@ struct HttpOptions {
   std::string host = "127.0.0.1";  ///< a name or an address; IPv6 without brackets
   std::uint16_t port = 8080;       ///< 0: any free one
   std::size_t max_connections = 512;
-  std::uint64_t max_buffered = 512ULL << 20U;        ///< bytes of all bodies held at one time
+  std::uint64_t max_buffered = 512ULL << 20U;        ///< bytes of all bodies and answers held at one time
   std::chrono::milliseconds idle_timeout{60'000};    ///< for the next request to begin
   std::chrono::milliseconds header_timeout{10'000};  ///< from a head's first byte to its last
   std::chrono::milliseconds body_timeout{120'000};   ///< for a whole body
   std::chrono::milliseconds write_timeout{120'000};  ///< for a whole answer
-  std::chrono::milliseconds drain_timeout{10'000};   ///< for running requests once told to stop
-  std::vector<Header> headers;                       ///< on every answer
+  std::uint64_t min_rate = 1024;                     ///< bytes a second that a client sends or takes
+  std::chrono::milliseconds max_lag{20'000};         ///< how far a body or an answer may fall behind that
+  /// How far behind a client must be to be closed where others need its connection or memory.
+  std::chrono::milliseconds lag_when_full{1'000};
+  std::chrono::milliseconds drain_timeout{10'000};  ///< for running requests once told to stop
+  std::vector<Header> headers;                      ///< on every answer
 };
 
 /// An HTTP/1.1 server: sockets, sessions, limits, timeouts. It knows nothing of
-/// what is served. One thread does all the talking; the Handler does the work, and
-/// is destroyed, its threads ended, before the server is.
+/// what is served. Where connections or memory run out, the client that has kept the server waiting
+/// longest makes way: idlers, slow senders, slow readers, never one whose request is worked on. One thread
+/// does all the talking; the Handler does the work, and is destroyed, its threads ended, before the server
+/// is.
 class HttpServer {
  public:
   static constexpr std::uint32_t kMaxHead = 16U << 10U;  ///< bytes of a request's head

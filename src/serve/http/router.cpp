@@ -1,13 +1,18 @@
 #include "serve/http/router.h"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <exception>
+#include <new>
 
 #include "serve/http/guard.h"
 #include "serve/http/problem.h"
 
 namespace xray {
 namespace {
+
+using Clock = std::chrono::steady_clock;
 
 bool allows(const Route& route, std::string_view method) {
   return route.method == method || (route.method == "GET" && method == "HEAD");
@@ -17,12 +22,26 @@ Response run(const Route& route, const Request& request, const PathParameters& p
   Response response;
   try {
     response = route.run(request, parameters);
+  } catch (const std::bad_alloc&) {
+    spdlog::error("not enough memory for {} {}", route.method, route.pattern);
+    response = busy("the server has not enough memory for this request now");
   } catch (const std::exception& error) {
     response = problem({ErrorCode::kInternal, error.what()});
   }
   response.route = route.pattern;
   return response;
 }
+
+/// Tells to come back when what waits now has been done: then there is room for sure.
+Response too_many(const Route& route, const WorkQueue& queue) {
+  Response response = busy("too many requests wait already; try again later", queue.expected_wait());
+  response.route = route.pattern;
+  return response;
+}
+
+/// Expectations fail where tasks suddenly take much longer (a database locked by another process).
+/// Whoever has waited this long is told to come back rather than served.
+constexpr std::chrono::seconds kStale{10};
 
 }  // namespace
 
@@ -47,8 +66,20 @@ std::optional<PathParameters> match_path(std::string_view pattern, std::string_v
 Router::Router(std::vector<Route> routes, WorkQueue& diagnoses, const RouterOptions& options)
     : routes_(std::move(routes)),
       loopback_only_(options.loopback_only),
-      lookups_(options.lookup_workers, options.lookup_queue),
+      lookups_(options.lookup_workers, options.lookup_queue, options.lookup_wait),
       diagnoses_(diagnoses) {}
+
+WorkQueue* Router::queue_of(const Route& route) {
+  switch (route.lane) {
+    case Lane::kAtOnce:
+      return nullptr;
+    case Lane::kLookup:
+      return &lookups_;
+    case Lane::kDiagnosis:
+      return &diagnoses_;
+  }
+  return nullptr;
+}
 
 Router::Match Router::find(std::string_view method, std::string_view path) const {
   for (const Route& route : routes_) {
@@ -60,8 +91,13 @@ Router::Match Router::find(std::string_view method, std::string_view path) const
 
 Admission Router::admit(const Request& head) {
   if (const auto refused = guard(head, loopback_only_)) return {0, problem(refused->status, refused->error)};
-  if (const Match found = find(head.method, head.path); found.route != nullptr)
+  if (const Match found = find(head.method, head.path); found.route != nullptr) {
+    // A body that would be refused later need not be read.
+    const WorkQueue* const queue = queue_of(*found.route);
+    if (queue != nullptr && !queue->has_room())
+      return {found.route->max_body, too_many(*found.route, *queue)};
     return {found.route->max_body, std::nullopt};
+  }
 
   std::string allow;
   for (const Route& route : routes_) {
@@ -77,28 +113,20 @@ Admission Router::admit(const Request& head) {
 
 void Router::handle(const Request& request, Reply reply) {
   const Match found = find(request.method, request.path);
-  const auto work = [found, &request, reply] {
+  WorkQueue* const queue = queue_of(*found.route);
+  if (queue == nullptr) {
+    reply(run(*found.route, request, found.parameters));
+    return;
+  }
+  const bool taken = queue->submit([found, queue, &request, reply, begin = Clock::now()] {
     if (request.abandoned.stop_requested())
-      reply(problem({ErrorCode::kCancelled, "the server is stopping"}));
+      reply(problem({ErrorCode::kCancelled, "the client is gone, or the server is stopping"}));
+    else if (Clock::now() - begin > kStale)
+      reply(too_many(*found.route, *queue));
     else
       reply(run(*found.route, request, found.parameters));
-  };
-  bool taken = true;
-  switch (found.route->lane) {
-    case Lane::kAtOnce:
-      work();
-      break;
-    case Lane::kLookup:
-      taken = lookups_.submit(work);
-      break;
-    case Lane::kDiagnosis:
-      taken = diagnoses_.submit(work);
-      break;
-  }
-  if (taken) return;
-  Response busy = problem({ErrorCode::kBusy, "too many requests wait already; try again in a second"});
-  busy.route = found.route->pattern;
-  reply(std::move(busy));
+  });
+  if (!taken) reply(too_many(*found.route, *queue));
 }
 
 }  // namespace xray

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -58,10 +59,12 @@ struct RouterOptions {
   bool loopback_only = true;  ///< see guard()
   int lookup_workers = 2;
   int lookup_queue = 256;
+  std::chrono::milliseconds lookup_wait{2'000};  ///< see WorkQueue's max_wait
 };
 
 /// Sends each request to its route: 404 and 405 (with Allow) where there is none,
-/// 503 where the lane is full.
+/// 503 where the lane is full, at once and with the time after which it should not be. Nobody
+/// works for clients that are gone.
 class Router : public Handler {
  public:
   /// `diagnoses` is where Lane::kDiagnosis is worked off, shared with other doors; it ends,
@@ -79,6 +82,8 @@ class Router : public Handler {
     PathParameters parameters;
   };
   Match find(std::string_view method, std::string_view path) const;
+  /// Null for what is done at once.
+  WorkQueue* queue_of(const Route& route);
 
   std::vector<Route> routes_;
   bool loopback_only_;
