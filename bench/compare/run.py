@@ -92,7 +92,7 @@ def machine():
 
 def estimate(options, count):
     point = options.warm_up + options.seconds
-    one = (len(measure.CLIENTS) + 2) * point + options.warm_up + options.growth_seconds + 45
+    one = (len(measure.CLIENTS) + 2) * point + options.warm_up + options.growth_seconds + 60
     return options.rounds * count * one / 60
 
 
@@ -152,6 +152,8 @@ def parse_options():
     parser.add_argument("--keras-threads", type=int, default=0, help="per worker; 0: as TensorFlow chooses (default)")
     parser.add_argument("--onnx-threads", type=int, default=1, help="per call (default: 1)")
     parser.add_argument("--onnx-at-once", type=int, default=2, help="pictures at one time per worker (default: 2)")
+    parser.add_argument("--onnx-decode", type=int, default=224, help="it decodes JPEG at the smallest scale with no "
+                        "side below; xray keeps to 896, for accuracy (default: 224, in the peer's favour)")
     parser.add_argument("--bulk-passes", type=int, default=2, help="over the folder, for `xray predict` (default: 2)")
     parser.add_argument("--out", type=pathlib.Path, default=WORK / "results.json", help="(default: build/compare/results.json)")
     parser.add_argument("--environments", type=pathlib.Path, default=WORK, help="where peers are installed (default: build/compare)")
@@ -173,7 +175,7 @@ def stop(*_):
 
 def main():
     options = parse_options()
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
     begin = time.monotonic()
     try:
@@ -184,7 +186,8 @@ def main():
              tempfile.TemporaryDirectory(prefix="xray-compare-", dir=TMPFS if TMPFS.is_dir() else WORK) as tmpfs:
             results = run(options, pathlib.Path(scratch), tmpfs)
     except KeyboardInterrupt:
-        sys.exit("stopped; every server has been ended")
+        measure.say("stopped; every server has been ended")
+        sys.exit(130)
     results["minutes"] = (time.monotonic() - begin) / 60
     options.out.write_text(json.dumps(results, indent=2) + "\n")
     print(describe(results) + "\n")

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -70,8 +71,10 @@ class Server:
     def __init__(self, kind, options, scratch, picture):
         self.port = free_port()
         self.path = kind.path
+        # With the store of every picture, which is gigabytes after a while: gone when the server is.
+        self.folder = tempfile.TemporaryDirectory(prefix=f"{kind.name}-", dir=kind.store_folder or scratch)
         self.log = open(scratch / f"{kind.name}.log", "w+")
-        command, environment = kind.command(options, scratch, self.port)
+        command, environment = kind.command(options, pathlib.Path(self.folder.name), self.port)
         begin = time.perf_counter()
         self.process = subprocess.Popen([str(part) for part in command], stdout=self.log, stderr=self.log,
                                         stdin=subprocess.DEVNULL, env={**os.environ, **environment},
@@ -110,8 +113,14 @@ class Server:
         self.log.seek(0)
         sys.exit(f"the server did not come up:\n{self.log.read()[-4000:]}")
 
+    def require_alive(self):
+        if self.process.poll() is not None:
+            self.log.seek(0)
+            sys.exit(f"the server ended with {self.process.returncode}:\n{self.log.read()[-4000:]}")
+
     def settle(self):
-        """Waits until no process is busy, such as a second worker that is still loading."""
+        """Waits until no process is busy, with a second worker that is still loading, say, or with
+        requests whose clients have gone; half a minute at most."""
         for _ in range(60):
             before = sum(processes_of(self.process.pid).values())
             time.sleep(0.5)
@@ -130,19 +139,18 @@ class Server:
         self.process.wait()
         LIVE.discard(group)
         self.log.close()
+        self.folder.cleanup()
 
 
 class Xray:
     path = "/api/v1/findings"
-    environment = {}
 
     def __init__(self, name, title, arguments=(), store_folder=None):
         self.name, self.title = name, title
         self.arguments, self.store_folder = list(arguments), store_folder
 
-    def command(self, options, scratch, port):
-        store = pathlib.Path(self.store_folder or scratch) / f"{self.name}-{port}.sqlite"
-        return [options.xray, "serve", "--listen", f"127.0.0.1:{port}", "--store", f"sqlite:{store}",
+    def command(self, options, folder, port):
+        return [options.xray, "serve", "--listen", f"127.0.0.1:{port}", "--store", f"sqlite:{folder / 'xray.sqlite'}",
                 "--model", options.model, *self.arguments], {}
 
     @staticmethod
@@ -151,9 +159,9 @@ class Xray:
 
 
 class Keras:
-    name, title, path = "keras", "Keras, Flask, gunicorn", "/predict"
+    name, title, path, store_folder = "keras", "Keras, Flask, gunicorn", "/predict", None
 
-    def command(self, options, scratch, port):
+    def command(self, options, _, port):
         command = [options.environments / "keras/bin/gunicorn", "--workers", options.workers, "--bind",
                    f"127.0.0.1:{port}", "--chdir", HERE / "peers", "--log-level", "error", "keras_flask:app"]
         return command, {"PEER_MODEL": str(options.keras_file), "PEER_CALL": options.keras_call,
@@ -166,14 +174,15 @@ class Keras:
 
 
 class Onnx:
-    name, title, path = "onnx", "ONNX Runtime, FastAPI, uvicorn", "/predict"
+    name, title, path, store_folder = "onnx", "ONNX Runtime, FastAPI, uvicorn", "/predict", None
 
-    def command(self, options, scratch, port):
+    def command(self, options, _, port):
         command = [options.environments / "onnx/bin/python", "-m", "uvicorn", "--app-dir", HERE / "peers",
                    "--workers", options.workers, "--host", "127.0.0.1", "--port", port, "--log-level", "warning",
                    "--no-access-log", "onnx_fastapi:app"]
         return command, {"PEER_PACKAGE": str(options.model), "PEER_THREADS": str(options.onnx_threads),
-                         "PEER_AT_ONCE": str(options.onnx_at_once), "PYTHONDONTWRITEBYTECODE": "1"}
+                         "PEER_AT_ONCE": str(options.onnx_at_once), "PEER_DECODE": str(options.onnx_decode),
+                         "PYTHONDONTWRITEBYTECODE": "1"}
 
     @staticmethod
     def pneumonia(answer):

@@ -19,6 +19,7 @@ PACKAGE = pathlib.Path(os.environ["PEER_PACKAGE"])
 CARD = json.loads((PACKAGE / "card.json").read_text())
 SEVERITY = json.loads((PACKAGE / "severity/severity.json").read_text())
 FILM = 224  # the square in which lungs are looked for
+DECODE = int(os.environ.get("PEER_DECODE", FILM))
 SMALLEST_FIELD = 0.01  # of the picture; what is smaller is no lung
 REDUCED = ((8, cv2.IMREAD_REDUCED_GRAYSCALE_8), (4, cv2.IMREAD_REDUCED_GRAYSCALE_4),
            (2, cv2.IMREAD_REDUCED_GRAYSCALE_2))
@@ -40,9 +41,9 @@ opacity_network = open_network(PACKAGE / "severity" / SEVERITY["network"]["file"
 
 
 def decode(data):
-    """Gray, at the smallest scale that is not below the film."""
+    """Gray, at the smallest scale that has no side below DECODE."""
     width, height = PIL.Image.open(io.BytesIO(data)).size
-    scale = next((flag for factor, flag in REDUCED if min(width, height) >= factor * FILM), cv2.IMREAD_GRAYSCALE)
+    scale = next((flag for factor, flag in REDUCED if min(width, height) >= factor * DECODE), cv2.IMREAD_GRAYSCALE)
     picture = cv2.imdecode(numpy.frombuffer(data, numpy.uint8), scale)
     if picture is None:
         raise ValueError("the picture is damaged")
