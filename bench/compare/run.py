@@ -5,7 +5,7 @@ generator sends the same pictures to one after the other; README.md beside this 
 measured and how.
 
     bench/compare/run.py                    # about 20 minutes
-    bench/compare/run.py --quick            # about 5, for a first look
+    bench/compare/run.py --quick            # about 8, for a first look
     bench/compare/run.py --only xray onnx
 
 Prints one table as Markdown and writes every figure as JSON. Needs build/release/xray and
