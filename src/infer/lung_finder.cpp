@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "infer/compiled_network.h"
+#include "infer/core.h"
 
 namespace xray {
 namespace {
@@ -41,7 +42,7 @@ Result<std::unique_ptr<LungFinder>> make_lung_finder(const std::filesystem::path
   const auto file = model.network.file(options.precision);
   if (!file) return file.error();
   try {
-    ov::Core core;
+    ov::Core& core = openvino_core();
     const auto network = read_map_network(core, directory / *file, model.input, kLungs, 1);
     if (!network) return network.error();
     return std::unique_ptr<LungFinder>(

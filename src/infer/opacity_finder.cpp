@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "infer/compiled_network.h"
+#include "infer/core.h"
 
 namespace xray {
 namespace {
@@ -46,7 +47,7 @@ Result<std::unique_ptr<OpacityFinder>> make_opacity_finder(const std::filesystem
   const auto file = model.network.file(options.precision);
   if (!file) return file.error();
   try {
-    ov::Core core;
+    ov::Core& core = openvino_core();
     const auto network = read_map_network(core, directory / *file, model.input, kOpacity, kCell);
     if (!network) return network.error();
     return std::unique_ptr<OpacityFinder>(

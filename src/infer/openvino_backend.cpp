@@ -4,6 +4,7 @@
 
 #include "infer/backend.h"
 #include "infer/compiled_network.h"
+#include "infer/core.h"
 
 namespace xray {
 namespace {
@@ -80,7 +81,7 @@ Result<std::unique_ptr<Backend>> make_openvino_backend(const ModelPackage& packa
   const auto file = card.network.file(options.precision);
   if (!file) return file.error();
   try {
-    ov::Core core;
+    ov::Core& core = openvino_core();
     const auto network = core.read_model((package.directory / *file).string());
     if (auto checked = check_network(*network, card); !checked) return checked.error();
     network->reshape({1, 1, card.input.height, card.input.width});
