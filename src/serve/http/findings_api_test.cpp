@@ -10,6 +10,7 @@
 #include "image/encode.h"
 #include "serve/http/guard.h"
 #include "serve/http/http_server.h"
+#include "serve/http/models_api.h"
 #include "serve/http/static_files.h"
 #include "serve/http/test_client.h"
 #include "store/uuid.h"
@@ -58,6 +59,7 @@ class FindingsApiTest : public testing::Test {
     options.headers = security_headers();
     server_ = HttpServer::listen(options).value();
     std::vector<Route> routes = api_.routes();
+    std::ranges::copy(models_api_.routes(), std::back_inserter(routes));
     std::ranges::copy(static_routes(page_), std::back_inserter(routes));
     router_ = std::make_unique<Router>(std::move(routes),
                                        RouterOptions{.diagnosis_workers = 1, .diagnosis_queue = 1});
@@ -135,9 +137,12 @@ class FindingsApiTest : public testing::Test {
   Gate gate_;
   std::unique_ptr<Store> store_ = open_store("sqlite::memory:").value();
   FindingsApi api_{[this](std::span<const std::byte> bytes) { return diagnose(bytes); },
-                   {{"name", "fake"}, {"version", "1"}},
                    *store_,
                    {.max_bytes = kMaxBytes}};
+  /// What is told of the models asks none of them.
+  ModelSet models_{
+      std::make_shared<const ServedModel>(ServedModel{"fake", "1", nullptr, {{"name", "fake"}}})};
+  ModelsApi models_api_{models_};
   std::unique_ptr<HttpServer> server_;
   std::unique_ptr<Router> router_;
   std::jthread thread_;
@@ -425,7 +430,9 @@ TEST_F(FindingsApiTest, ServesThePage) {
 
 TEST_F(FindingsApiTest, DocumentsExactlyItsRoutes) {
   std::set<std::string> served;
-  for (const Route& route : api_.routes())
+  std::vector<Route> routes = api_.routes();
+  std::ranges::copy(models_api_.routes(), std::back_inserter(routes));
+  for (const Route& route : routes)
     served.insert(std::string(route.method) + " " + std::string(route.pattern));
   std::set<std::string> documented;
   const auto document = nlohmann::json::parse(openapi_document());

@@ -87,6 +87,8 @@ struct HttpServer::State {
   asio::io_context io{1};
   tcp::acceptor acceptor{io};
   asio::signal_set signals{io};
+  asio::signal_set hangups{io};
+  std::function<void()> reload;
   asio::steady_timer drain{io};
   tcp::endpoint endpoint;
   Handler* handler = nullptr;
@@ -97,6 +99,7 @@ struct HttpServer::State {
 
   asio::awaitable<void> accept();
   void await_signal();
+  void await_hangup();
   void begin_stop();
   void cut_off();
 };
@@ -424,6 +427,14 @@ void HttpServer::State::await_signal() {
   });
 }
 
+void HttpServer::State::await_hangup() {
+  hangups.async_wait([this](error_code error, int) {
+    if (error) return;
+    reload();
+    await_hangup();
+  });
+}
+
 void HttpServer::State::begin_stop() {
   if (stopping) return;
   stopping = true;
@@ -492,6 +503,16 @@ void HttpServer::stop_on_signals() {
   state_->signals.add(SIGTERM);
   state_->signals.add(SIGINT);
   state_->await_signal();
+}
+
+void HttpServer::on_hangup(std::function<void()> reload) {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGHUP);
+  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+  state_->reload = std::move(reload);
+  state_->hangups.add(SIGHUP);
+  state_->await_hangup();
 }
 
 void HttpServer::run(Handler& handler) {

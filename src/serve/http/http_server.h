@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -45,6 +46,9 @@ class HttpServer {
 
   /// Lets SIGTERM and SIGINT call stop(); a second one cuts the draining short.
   void stop_on_signals();
+
+  /// Has `reload` called on every SIGHUP, on the server's thread while it runs; it must not block.
+  void on_hangup(std::function<void()> reload);
 
   /// Serves until stopped: no new connections, running requests are answered for
   /// as long as drain_timeout lets them, and every reply has come.

@@ -16,9 +16,8 @@ constexpr std::size_t kMaxLabelLength = 32;
 bool is_label(std::string_view text) {
   const auto is_letter = [](char c) { return c >= 'a' && c <= 'z'; };
   return !text.empty() && text.size() <= kMaxLabelLength && is_letter(text.front()) &&
-         std::all_of(text.begin(), text.end(), [&](char c) {
-           return is_letter(c) || (c >= '0' && c <= '9') || c == '-' || c == '_';
-         });
+         std::all_of(text.begin(), text.end(),
+                     [&](char c) { return is_letter(c) || (c >= '0' && c <= '9') || c == '-' || c == '_'; });
 }
 
 /// Takes the events of the parser and stops it at the first thing that does not belong: nothing is
@@ -101,8 +100,7 @@ class LabelsReader final : public nlohmann::json_sax<nlohmann::json> {
 
 Result<Labels> parse_labels(std::string_view text) {
   if (text.size() > kMaxLabelBytes)
-    return Error{ErrorCode::kInvalidArgument,
-                 "is larger than " + std::to_string(kMaxLabelBytes) + " bytes"};
+    return Error{ErrorCode::kInvalidArgument, "is larger than " + std::to_string(kMaxLabelBytes) + " bytes"};
   LabelsReader reader;
   nlohmann::json::sax_parse(text, &reader);
   if (reader.problem) return Error{ErrorCode::kInvalidArgument, *reader.problem};

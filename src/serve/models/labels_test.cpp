@@ -9,8 +9,8 @@ namespace {
 using ::testing::HasSubstr;
 
 TEST(Labels, ReadsVersionsOfModels) {
-  const auto labels =
-      parse_labels(R"({"pediatric": {"stable": "2.1.0", "canary": "2.2.0"}, "adult": {"blue-1": "x"}, "z": {}})");
+  const auto labels = parse_labels(
+      R"({"pediatric": {"stable": "2.1.0", "canary": "2.2.0"}, "adult": {"blue-1": "x"}, "z": {}})");
   ASSERT_TRUE(labels.ok()) << labels.error().message;
   EXPECT_EQ(labels->at("pediatric").at("stable"), "2.1.0");
   EXPECT_EQ(labels->at("pediatric").at("canary"), "2.2.0");

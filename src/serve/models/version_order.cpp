@@ -28,7 +28,8 @@ std::strong_ordering compare_parts(std::string_view a, std::string_view b) {
   const bool a_is_number = is_number(a);
   const bool b_is_number = is_number(b);
   if (a_is_number && b_is_number) return compare_numbers(a, b);
-  if (a_is_number != b_is_number) return a_is_number ? std::strong_ordering::less : std::strong_ordering::greater;
+  if (a_is_number != b_is_number)
+    return a_is_number ? std::strong_ordering::less : std::strong_ordering::greater;
   return a.compare(b) <=> 0;
 }
 
