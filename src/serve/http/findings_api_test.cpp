@@ -416,6 +416,29 @@ TEST_F(FindingsApiTest, TellsHealthModelAndItself) {
   EXPECT_EQ(request("GET", "/api/v1/openapi.json").json().at("openapi"), "3.1.0");
 }
 
+TEST_F(FindingsApiTest, TellsWhatBecameOfEveryModel) {
+  Catalogue catalogue{models_.list(), {{"fake", {{"stable", "1"}, {"next", "2"}}}}, {}};
+  catalogue.statuses = {{"fake", "1", "a", ModelState::kServing, "a change makes no sense"},
+                        {"fake", "2", "b/2", ModelState::kRefused, "has no network"},
+                        {"", "", "b/\xFF", ModelState::kLoading, ""}};
+  models_.replace(catalogue);
+  const auto json = request("GET", "/api/v1/models").json();
+  EXPECT_EQ(json.at("canary_share"), 0);
+  EXPECT_FALSE(json.contains("shadow"));
+  ASSERT_EQ(json.at("models").size(), 3U);
+  const auto first = nlohmann::json::parse(
+      R"({"name": "fake", "version": "1", "package": "a", "state": "serving", "primary": true,
+          "labels": ["stable"], "reason": "a change makes no sense"})");
+  EXPECT_EQ(json.at("models").at(0), first);
+  EXPECT_EQ(json.at("models").at(1).at("state"), "refused");
+  EXPECT_EQ(json.at("models").at(1).at("labels").at(0), "next");
+  EXPECT_EQ(json.at("models").at(2).at("state"), "loading");
+  EXPECT_FALSE(json.at("models").at(2).contains("name"));
+  const nlohmann::json::json_pointer item("/components/schemas/ModelList/properties/models/items");
+  const auto schema = nlohmann::json::parse(openapi_document()).at(item);
+  for (const auto& [key, value] : first.items()) EXPECT_TRUE(schema.at("properties").contains(key)) << key;
+}
+
 TEST_F(FindingsApiTest, ServesThePage) {
   const Answer page = request("GET", "/");
   EXPECT_EQ(page.body, kIndex);
