@@ -52,7 +52,7 @@ class Diagnoser {
 
   /// Lets every network compute a drawn chest, whatever the gate thinks of it. kBadModel where an
   /// answer is not finite; else the failures of diagnose().
-  Result<Done> self_test() const;
+  Result<Done> self_check() const;
 
  private:
   struct Prepared;

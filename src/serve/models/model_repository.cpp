@@ -42,7 +42,7 @@ Result<std::shared_ptr<const Diagnoser>> load_and_try(const std::filesystem::pat
                                                       const BackendOptions& options) {
   auto made = make_diagnoser(package, limits, options);
   if (!made) return made.error();
-  if (const auto tested = (*made)->self_test(); !tested)
+  if (const auto tested = (*made)->self_check(); !tested)
     return Error{ErrorCode::kBadModel, tested.error().message};
   return std::shared_ptr<const Diagnoser>(std::move(*made));
 }

@@ -17,7 +17,7 @@ namespace xray {
 /// Makes a package ready to be served: reads, checks, compiles and tries it.
 using LoadModel = std::function<Result<std::shared_ptr<const Diagnoser>>(const std::filesystem::path&)>;
 
-/// make_diagnoser() and its self_test(). kNotFound, kBadModel.
+/// make_diagnoser() and its self_check(). kNotFound, kBadModel.
 Result<std::shared_ptr<const Diagnoser>> load_and_try(const std::filesystem::path& package,
                                                       const DecodeLimits& limits,
                                                       const BackendOptions& options);

@@ -149,7 +149,7 @@ TEST_F(ModelRepositoryTest, RefusesAModelWhoseAnswersAreNoNumbers) {
   ASSERT_TRUE(write_package(temp_ / "tiny/2", card, {writer.finish()}).ok());
   look();
   EXPECT_EQ(listed(), "tiny 1");
-  EXPECT_THAT(status("tiny/2").reason, HasSubstr("self-test: the logits are not numbers"));
+  EXPECT_THAT(status("tiny/2").reason, HasSubstr("self-check: the logits are not numbers"));
 }
 
 TEST_F(ModelRepositoryTest, WaitsForTheRestOfACopy) {

@@ -35,13 +35,13 @@ LungField drawn_lungs() {
 
 Result<Done> check_finite(std::span<const float> values, const char* what) {
   if (!values.empty() && std::ranges::all_of(values, [](float v) { return std::isfinite(v); })) return Done{};
-  return Error{ErrorCode::kBadModel, std::string("self-test: ") + what + " are not numbers"};
+  return Error{ErrorCode::kBadModel, std::string("self-check: ") + what + " are not numbers"};
 }
 
 }  // namespace
 
-Result<Done> Diagnoser::self_test() const {
-  const auto told = [](const Error& error) { return with_context(error, "self-test"); };
+Result<Done> Diagnoser::self_check() const {
+  const auto told = [](const Error& error) { return with_context(error, "self-check"); };
   const auto film = standard_film(drawn_chest());
   if (!film) return told(film.error());
   std::vector<float> input(preprocessor_.input_size());
