@@ -11,16 +11,16 @@
 
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "cli/serve_models.h"
 #include "common/work_queue.h"
-#include "diagnose/diagnoser.h"
 #include "serve/grpc/grpc_server.h"
 #include "serve/http/findings_api.h"
 #include "serve/http/guard.h"
 #include "serve/http/http_server.h"
 #include "serve/http/listen_address.h"
+#include "serve/http/models_api.h"
 #include "serve/http/static_files.h"
 #include "serve/inference/inference.h"
-#include "serve/models/model_set.h"
 #include "serve/rest/open_inference_api.h"
 #include "serve/rest/tensorflow_api.h"
 #include "store/store.h"
@@ -32,7 +32,7 @@ struct ServeOptions {
   std::string listen;
   std::string grpc;
   std::string store = "sqlite:xray.sqlite";
-  ModelChoice model;
+  ServeModels models;
   int threads = 0;
   int queue = 64;
   int batch = 64;
@@ -58,6 +58,10 @@ Result<ListenAddress> listen_address(const ServeOptions& options) {
   if (!parsed) return with_context(parsed.error(), "$PORT");
   address.port = *parsed;
   return address;
+}
+
+int fail_to_start(const Error& error) {
+  return fail(error.message, error.code == ErrorCode::kInvalidArgument ? kExitUsage : kExitSomeFailed);
 }
 
 /// Serves --grpc where it is given; null where not.
@@ -98,24 +102,25 @@ int serve(const ServeOptions& options) {
   const int workers = options.threads > 0
                           ? options.threads
                           : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  auto diagnoser = open_diagnoser(options.model, options.limits, {.threads = workers});
-  if (!diagnoser) return fail(diagnoser.error().message);
+  const auto running = open_models(options.models, options.limits, workers);
+  if (!running) return fail_to_start(running.error());
   const auto store = open_store(options.store);
-  if (!store)
-    return fail(options.store + ": " + store.error().message,
-                store.error().code == ErrorCode::kInvalidArgument ? kExitUsage : kExitSomeFailed);
+  if (!store) return fail_to_start(with_context(store.error(), options.store));
 
-  const ModelSet models(served(std::move(*diagnoser)));
+  const ModelSet& models = *running->set;
   const auto diagnose = [&models](std::span<const std::byte> bytes) {
-    return models.diagnose(*models.primary(), bytes);
+    const ModelHandle model = models.choose(bytes);
+    return models.diagnose(*model, bytes);
   };
-  FindingsApi api(diagnose, models.primary()->card, **store, options.limits);
+  FindingsApi api(diagnose, **store, options.limits);
+  ModelsApi models_api(models, running->shadow.get());
   std::vector<Route> routes = api.routes();
   const Inference inference(models, {.max_pictures = static_cast<std::size_t>(options.batch)});
   const OpenInferenceApi open_inference(inference, XRAY_VERSION, inference_body(options.limits));
   const TensorFlowApi tensorflow(inference, inference_body(options.limits));
   std::ranges::copy(open_inference.routes(), std::back_inserter(routes));
   std::ranges::copy(tensorflow.routes(), std::back_inserter(routes));
+  std::ranges::copy(models_api.routes(), std::back_inserter(routes));
   std::ranges::copy(static_routes(web_assets()), std::back_inserter(routes));
   RouterOptions routing;
   routing.loopback_only = (*server)->is_loopback();
@@ -123,7 +128,6 @@ int serve(const ServeOptions& options) {
   WorkQueue diagnoses(workers, options.queue, std::chrono::milliseconds(options.max_wait));
   Router router(std::move(routes), diagnoses, routing);
 
-  const Inference inference(models);
   const auto grpc = start_grpc(options, inference, diagnoses);
   if (!grpc) return fail("--grpc: " + grpc.error().message);
 
@@ -137,8 +141,9 @@ int serve(const ServeOptions& options) {
     (*server)->on_stop([&grpc] { (*grpc)->stop(); });
   }
   (*server)->stop_on_signals();
-  std::cout << "xray serves " << served_at << " (model " << models.primary()->diagnoser->card().id()
-            << ", findings in " << options.store << "). Ctrl-C stops it." << std::endl;
+  if (running->watcher) (*server)->on_hangup([&running] { running->watcher->look_now(); });
+  std::cout << "xray serves " << served_at << " (model " << models.primary()->id() << ", findings in "
+            << options.store << "). Ctrl-C stops it." << std::endl;
   (*server)->run(router);
   if (*grpc != nullptr) (*grpc)->wait();
   spdlog::info("stopped");
@@ -153,12 +158,14 @@ void add_serve(CLI::App& app, int& exit_code) {
   command->footer(
       "Findings and pictures are kept in the store until they are deleted. There is no sign-in:\n"
       "on another address than this machine's own, put a proxy with one in front, and have it pass\n"
-      "on the Host field. SIGTERM and Ctrl-C finish what is running and stop.\n"
+      "on the Host field. SIGTERM and Ctrl-C finish what is running and stop; SIGHUP looks at\n"
+      "--model-dir at once.\n"
       "\n"
       "Examples:\n"
       "  xray serve\n"
       "  xray serve --grpc 127.0.0.1:8001\n"
       "  xray serve --listen 0.0.0.0:80 --store sqlite:/var/lib/xray/findings.sqlite\n"
+      "  xray serve --model-dir /srv/models --canary-share 5 --shadow pediatric:next\n"
       "\n"
       "Exit code: 0 stopped when asked to, 1 could not start, 2 wrong usage.");
   command
@@ -171,7 +178,7 @@ void add_serve(CLI::App& app, int& exit_code) {
       ->type_name("HOST:PORT");
   command->add_option("--store", options->store, "Where findings are kept (default: sqlite:xray.sqlite)")
       ->type_name("sqlite:PATH");
-  add_model_options(*command, options->model);
+  add_serve_models(*command, options->models);
   command->add_option("--threads", options->threads, "Pictures diagnosed at one time (default: all cores)")
       ->type_name("N")
       ->check(CLI::Range(1, 1024));

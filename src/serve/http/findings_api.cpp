@@ -84,12 +84,8 @@ Response write_problem(const Error& error) {
 
 }  // namespace
 
-FindingsApi::FindingsApi(Diagnose diagnose, const ordered_json& model_card, Store& store,
-                         const DecodeLimits& limits)
-    : diagnose_(std::move(diagnose)),
-      model_(json_response(200, model_card)),
-      store_(store),
-      limits_(limits) {}
+FindingsApi::FindingsApi(Diagnose diagnose, Store& store, const DecodeLimits& limits)
+    : diagnose_(std::move(diagnose)), store_(store), limits_(limits) {}
 
 std::vector<Route> FindingsApi::routes() {
   using Id = std::string_view;
@@ -110,7 +106,6 @@ std::vector<Route> FindingsApi::routes() {
        [this](const Request& request, Id id) { return heatmap(request, id); }},
       {"POST", "/api/v1/comparisons", Lane::kLookup, kComparisonBytes,
        [this](const Request& request, Id) { return compare(request); }},
-      {"GET", "/api/v1/model", Lane::kAtOnce, 0, answer(model_)},
       {"GET", "/api/v1/openapi.json", Lane::kAtOnce, 0,
        answer({200, {{"Content-Type", "application/json"}}, std::string(openapi_document())})},
       {"GET", "/healthz", Lane::kAtOnce, 0, answer(json_response(200, {{"status", "alive"}}))},

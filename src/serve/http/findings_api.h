@@ -2,7 +2,6 @@
 
 #include <array>
 #include <functional>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,9 +19,7 @@ using Diagnose = std::function<Result<Finding>(std::span<const std::byte>)>;
 /// each). Thread-safe. `store` and the object outlive the routes.
 class FindingsApi {
  public:
-  /// `model_card`: as to_json(ModelCard) makes it.
-  FindingsApi(Diagnose diagnose, const nlohmann::ordered_json& model_card, Store& store,
-              const DecodeLimits& limits);
+  FindingsApi(Diagnose diagnose, Store& store, const DecodeLimits& limits);
 
   std::vector<Route> routes();
 
@@ -37,7 +34,6 @@ class FindingsApi {
   Response ready();
 
   Diagnose diagnose_;
-  Response model_;
   Store& store_;
   DecodeLimits limits_;
 };

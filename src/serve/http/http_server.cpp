@@ -110,6 +110,8 @@ struct HttpServer::State {
   asio::io_context io{1};
   tcp::acceptor acceptor{io};
   asio::signal_set signals{io};
+  asio::signal_set hangups{io};
+  std::function<void()> reload;
   asio::steady_timer drain{io};
   tcp::endpoint endpoint;
   Handler* handler = nullptr;
@@ -127,6 +129,7 @@ struct HttpServer::State {
   /// Closes laggards until the bytes held are within the limit; false where that cannot be.
   bool make_room();
   void await_signal();
+  void await_hangup();
   void begin_stop();
   void cut_off();
 };
@@ -605,6 +608,14 @@ void HttpServer::State::await_signal() {
   });
 }
 
+void HttpServer::State::await_hangup() {
+  hangups.async_wait([this](error_code error, int) {
+    if (error) return;
+    reload();
+    await_hangup();
+  });
+}
+
 void HttpServer::State::begin_stop() {
   if (stopping) return;
   stopping = true;
@@ -677,6 +688,16 @@ void HttpServer::stop_on_signals() {
 
 void HttpServer::on_stop(std::function<void()> told) {
   state_->on_stop = std::move(told);
+}
+
+void HttpServer::on_hangup(std::function<void()> reload) {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGHUP);
+  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+  state_->reload = std::move(reload);
+  state_->hangups.add(SIGHUP);
+  state_->await_hangup();
 }
 
 void HttpServer::run(Handler& handler) {

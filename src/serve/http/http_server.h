@@ -55,6 +55,8 @@ class HttpServer {
 
   /// Has `told` called when it begins to stop, once, on run()'s thread; it must not block or throw.
   void on_stop(std::function<void()> told);
+  /// Has `reload` called on every SIGHUP, on the server's thread while it runs; it must not block.
+  void on_hangup(std::function<void()> reload);
 
   /// Serves until stopped: no new connections, running requests are answered for
   /// as long as drain_timeout lets them, and every reply has come.
