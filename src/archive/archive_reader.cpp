@@ -47,7 +47,7 @@ bool has_archive_name(const std::filesystem::path& path) {
 
 /// What libarchive's callbacks work on.
 struct ArchiveReader::State {
-  int descriptor = -1;
+  Descriptor descriptor;
   ArchiveLimits limits;
   std::stop_token stop;
   archive* handle = nullptr;
@@ -66,7 +66,6 @@ struct ArchiveReader::State {
   State& operator=(const State&) = delete;
   ~State() {
     if (handle != nullptr) archive_read_free(handle);
-    if (descriptor >= 0) ::close(descriptor);
   }
 
   static la_ssize_t read_block(archive* handle, void* data, const void** buffer) {
@@ -85,7 +84,7 @@ struct ArchiveReader::State {
                                                size_text(limits.max_directory_bytes)});
     ssize_t got = 0;
     do {
-      got = ::read(descriptor, block.data(), block.size());
+      got = ::read(descriptor.get(), block.data(), block.size());
     } while (got < 0 && errno == EINTR);
     if (got < 0) return refuse(system_error("cannot be read"));
     read_bytes += static_cast<std::uint64_t>(got);
@@ -94,12 +93,12 @@ struct ArchiveReader::State {
   }
 
   static la_int64_t seek_to(archive* /*handle*/, void* data, la_int64_t offset, int whence) {
-    const off_t at = ::lseek(static_cast<State*>(data)->descriptor, offset, whence);
+    const off_t at = ::lseek(static_cast<State*>(data)->descriptor.get(), offset, whence);
     return at < 0 ? ARCHIVE_FATAL : at;
   }
 
   static la_int64_t skip_bytes(archive* /*handle*/, void* data, la_int64_t request) {
-    const int descriptor = static_cast<State*>(data)->descriptor;
+    const int descriptor = static_cast<State*>(data)->descriptor.get();
     const off_t before = ::lseek(descriptor, 0, SEEK_CUR);
     // Not beyond the end: a cut-off archive is to be noticed.
     const auto left = static_cast<la_int64_t>(static_cast<State*>(data)->file_size) - before;
@@ -205,25 +204,25 @@ bool ArchiveReader::is_compressed() const {
 Result<std::unique_ptr<ArchiveReader>> ArchiveReader::open(const std::filesystem::path& path,
                                                            const ArchiveLimits& limits,
                                                            std::stop_token stop) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor >= 0) return open(descriptor, limits, std::move(stop));
+  Descriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (descriptor.get() >= 0) return open(std::move(descriptor), limits, std::move(stop));
   if (errno == ENOENT || errno == ENOTDIR) return Error{ErrorCode::kNotFound, "no such file"};
   return system_error("cannot be opened");
 }
 
-Result<std::unique_ptr<ArchiveReader>> ArchiveReader::open(int descriptor, const ArchiveLimits& limits,
+Result<std::unique_ptr<ArchiveReader>> ArchiveReader::open(Descriptor descriptor, const ArchiveLimits& limits,
                                                            std::stop_token stop) {
   auto state = std::make_unique<State>();
-  state->descriptor = descriptor;
+  state->descriptor = std::move(descriptor);
   state->limits = limits;
   state->stop = std::move(stop);
   struct stat info{};
-  if (::fstat(descriptor, &info) != 0) return system_error("cannot be examined");
+  if (::fstat(state->descriptor.get(), &info) != 0) return system_error("cannot be examined");
   const bool regular = S_ISREG(info.st_mode);
   if (regular) {
     state->file_size = static_cast<std::uint64_t>(info.st_size);
     if (info.st_size == 0) return Error{ErrorCode::kDamaged, "the file is empty"};
-    (void)::posix_fadvise(descriptor, 0, 0, POSIX_FADV_SEQUENTIAL);
+    (void)::posix_fadvise(state->descriptor.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
   }
 
   archive* const handle = state->handle = archive_read_new();

@@ -8,6 +8,7 @@
 #include <stop_token>
 #include <string>
 
+#include "common/descriptor.h"
 #include "common/file.h"
 #include "common/result.h"
 
@@ -49,8 +50,7 @@ class ArchiveReader {
   static Result<std::unique_ptr<ArchiveReader>> open(const std::filesystem::path& path,
                                                      const ArchiveLimits& limits = {},
                                                      std::stop_token stop = {});
-  /// The same of an open descriptor, which is closed in any case.
-  static Result<std::unique_ptr<ArchiveReader>> open(int descriptor, const ArchiveLimits& limits = {},
+  static Result<std::unique_ptr<ArchiveReader>> open(Descriptor descriptor, const ArchiveLimits& limits = {},
                                                      std::stop_token stop = {});
   ~ArchiveReader();
   ArchiveReader(const ArchiveReader&) = delete;
