@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <semaphore>
 #include <set>
 #include <stop_token>
 #include <string>
@@ -35,8 +36,13 @@ namespace fs = std::filesystem;
 /// Overlays are for looking at: their shorter side needs no more than this.
 constexpr int kOverlaySide = 1024;
 
-/// Pictures begun and not yet printed, for each thread: a slow one holds the others up no sooner.
-constexpr std::size_t kWindow = 4;
+/// Pictures being read or waiting for a core, for each core: storage over a network takes longer to
+/// answer than a core to judge. Each may take DecodeLimits::max_bytes.
+constexpr int kReadersPerThread = 4;
+/// Pictures begun and not yet printed, for each core: a slow one holds the others up no sooner.
+constexpr std::size_t kWindow = 2 * kReadersPerThread;
+/// As --threads has it.
+constexpr int kMostThreads = 1024;
 
 struct PredictOptions {
   std::vector<std::string> files;
@@ -94,14 +100,30 @@ Result<Bytes> draw_overlay(std::span<const std::byte> bytes, const HeatMap& heat
   return render_overlay(*picture, heat);
 }
 
-/// Reads and judges one file; whatever happens on the way is its row and nobody else's.
-PredictRow judge(FileItem item, const Diagnoser& diagnoser, bool with_overlay) {
+/// As many at once as there are cores.
+using Cores = std::counting_semaphore<kMostThreads>;
+
+class Core {
+ public:
+  explicit Core(Cores& cores) : cores_(cores) { cores_.acquire(); }
+  ~Core() { cores_.release(); }
+  Core(const Core&) = delete;
+  Core& operator=(const Core&) = delete;
+
+ private:
+  Cores& cores_;
+};
+
+/// Reads one file, and judges it once a core is free; whatever happens on the way is its row and
+/// nobody else's.
+PredictRow judge(FileItem item, const Diagnoser& diagnoser, Cores& cores, bool with_overlay) {
   const auto failed = [&](Error error) { return PredictRow{item.path, std::move(error)}; };
   if (item.error) return failed(*item.error);
   try {
     const auto bytes = item.content ? Result<Bytes>(*std::move(item.content))
                                     : read_file(item.path, diagnoser.limits().max_bytes);
     if (!bytes) return failed(bytes.error());
+    const Core core(cores);
     auto finding = diagnoser.diagnose(*bytes);
     if (!finding) return failed(finding.error());
     PredictRow row{item.path, std::move(finding)};
@@ -279,10 +301,12 @@ int predict(const PredictOptions& options) {
     }
   };
   Tally tally;
+  const int threads = static_cast<int>(std::min<std::size_t>(thread_count(options.threads), kMostThreads));
+  Cores cores(threads);
   const auto produce = [&](std::size_t index) -> std::optional<PredictRow> {
     auto item = source.at(index);
     if (!item) return std::nullopt;
-    return judge(std::move(*item), **diagnoser, overlays.has_value());
+    return judge(std::move(*item), **diagnoser, cores, overlays.has_value());
   };
   const auto consume = [&](std::size_t, std::optional<PredictRow> row) {
     if (!row) {
@@ -298,9 +322,8 @@ int predict(const PredictOptions& options) {
   if (output->file.is_empty()) print(head_line(format));
   // How many there are is known only when the names end, so the count has no bound
   // and the end is a request to stop.
-  const std::size_t window = kWindow * thread_count(options.threads);
-  parallel_ordered(std::numeric_limits<std::size_t>::max(), options.threads, window, produce, consume,
-                   stop.get_token());
+  parallel_ordered(std::numeric_limits<std::size_t>::max(), kReadersPerThread * threads,
+                   kWindow * static_cast<std::size_t>(threads), produce, consume, stop.get_token());
   progress.clear();
   if (!write_error)
     if (const auto finished = output->file.finish(); !finished) write_error = finished.error();
@@ -386,7 +409,7 @@ void add_predict(CLI::App& app, int& exit_code) {
   add_model_options(*command, options->model);
   command->add_option("--threads", options->threads, "Threads (default: all cores)")
       ->type_name("N")
-      ->check(CLI::Range(1, 1024));
+      ->check(CLI::Range(1, kMostThreads));
   add_limit_options(*command, options->limits);
   command->callback([options, &exit_code] { exit_code = predict(*options); });
 }
