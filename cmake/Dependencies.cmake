@@ -9,6 +9,7 @@ find_package(OpenSSL 3.0 REQUIRED)
 find_package(JPEG REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(SPNG REQUIRED IMPORTED_TARGET spng)
+pkg_check_modules(LIBARCHIVE REQUIRED IMPORTED_TARGET libarchive>=3.6)
 
 # The static protobuf: LibTorch exports symbols of its own, older copy, and the
 # two must not meet in the dynamic linker (see src/model/CMakeLists.txt).

@@ -1,9 +1,5 @@
-#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <array>
 #include <chrono>
@@ -13,75 +9,25 @@
 #include <stop_token>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "common/file.h"
 #include "image/encode.h"
 #include "serve/http/test_client.h"
 #include "support/phantom.h"
+#include "support/process.h"
 #include "support/temp_dir.h"
 #include "support/tiny_package.h"
 
 namespace xray::test {
 namespace {
 
-/// The program itself, run with the given arguments; its standard output is read here.
-class Program {
+/// The program itself.
+class Program : public Process {
  public:
-  explicit Program(std::vector<std::string> arguments, const std::vector<std::string>& environment = {}) {
-    std::array<int, 2> output{};
-    if (::pipe2(output.data(), O_CLOEXEC) != 0) throw std::runtime_error("no pipe");
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, output[1], STDOUT_FILENO);
-    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-    arguments.insert(arguments.begin(), XRAY_PROGRAM);
-    const int failed = ::posix_spawn(&pid_, XRAY_PROGRAM, &actions, nullptr, pointers(arguments).data(),
-                                     pointers(environment).data());
-    posix_spawn_file_actions_destroy(&actions);
-    ::close(output[1]);
-    output_ = output[0];
-    if (failed != 0) throw std::runtime_error("the program cannot be started");
-  }
-  ~Program() {
-    if (pid_ > 0) {
-      ::kill(pid_, SIGKILL);
-      wait();
-    }
-    ::close(output_);
-  }
-  Program(const Program&) = delete;
-  Program& operator=(const Program&) = delete;
-
-  /// What it prints up to the end of the line, or up to its end.
-  std::string read_line() const {
-    std::string line;
-    char c = 0;
-    while (::read(output_, &c, 1) == 1 && c != '\n') line += c;
-    return line;
-  }
-
-  void send_signal(int signal) const { ::kill(pid_, signal); }
-
-  /// Its exit code, once it has ended; 128 and the signal where one ended it.
-  int wait() {
-    int status = 0;
-    ::waitpid(std::exchange(pid_, -1), &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  }
-
- private:
-  /// As exec wants them: pointers, and a null at the end.
-  static std::vector<char*> pointers(const std::vector<std::string>& texts) {
-    std::vector<char*> all;
-    all.reserve(texts.size() + 1);
-    for (const std::string& text : texts) all.push_back(const_cast<char*>(text.c_str()));
-    all.push_back(nullptr);
-    return all;
-  }
-
-  pid_t pid_ = -1;
-  int output_ = -1;
+  explicit Program(std::vector<std::string> arguments, const std::vector<std::string>& environment = {})
+      : Process(XRAY_PROGRAM, std::move(arguments), environment) {}
 };
 
 class ServeTest : public testing::Test {
