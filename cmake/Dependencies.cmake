@@ -9,6 +9,7 @@ find_package(OpenSSL 3.0 REQUIRED)
 find_package(JPEG REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(SPNG REQUIRED IMPORTED_TARGET spng)
+pkg_check_modules(LIBARCHIVE REQUIRED IMPORTED_TARGET libarchive>=3.6)
 # The package's CMake files ask for what its HTTP server needs; its core alone is used.
 pkg_check_modules(PROMETHEUS REQUIRED IMPORTED_TARGET prometheus-cpp-core>=1.0.1)
 
@@ -16,6 +17,24 @@ pkg_check_modules(PROMETHEUS REQUIRED IMPORTED_TARGET prometheus-cpp-core>=1.0.1
 # two must not meet in the dynamic linker (see src/model/CMakeLists.txt).
 set(Protobuf_USE_STATIC_LIBS ON)
 find_package(Protobuf 3.21 REQUIRED)
+
+# gRPC as archives too, so that the process has this one protobuf; without TLS, which is
+# a proxy's work. Debian's CMake files name shared libraries, its pkg-config files lack
+# what stands behind the second line.
+pkg_check_modules(GRPC REQUIRED grpc++_unsecure>=1.51)
+set(grpc_archives)
+foreach(name IN LISTS GRPC_STATIC_LIBRARIES ITEMS upb address_sorting re2 cares z)
+  if(name MATCHES "^(rt|atomic)$")
+    continue()
+  endif()
+  find_library(XRAY_ARCHIVE_${name} lib${name}.a REQUIRED)
+  list(APPEND grpc_archives ${XRAY_ARCHIVE_${name}})
+endforeach()
+list(REMOVE_DUPLICATES grpc_archives)
+find_program(GRPC_CPP_PLUGIN grpc_cpp_plugin REQUIRED)
+add_library(xray_grpc INTERFACE)
+target_link_libraries(xray_grpc INTERFACE
+  "$<LINK_GROUP:RESCAN,${grpc_archives}>" protobuf::libprotobuf Threads::Threads ${CMAKE_DL_LIBS})
 
 set(XRAY_OPENVINO_DIR "${XRAY_DEPS}/openvino/openvino/cmake")
 if(EXISTS ${XRAY_OPENVINO_DIR} AND NOT OpenVINO_DIR)

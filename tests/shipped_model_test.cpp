@@ -11,6 +11,7 @@
 #include "common/parallel.h"
 #include "common/random.h"
 #include "diagnose/diagnoser.h"
+#include "diagnose/selftest.h"
 #include "perturb/opacity.h"
 #include "perturb/synthetic_chest.h"
 #include "support/shared_data.h"
@@ -129,6 +130,25 @@ TEST(ShippedModel, WorksWithoutThePartThatTellsSeverity) {
   ASSERT_TRUE(finding) << finding.error().message;
   EXPECT_FALSE(finding->severity);
   EXPECT_FALSE(finding->heat.empty());
+}
+
+/// Says on which picture, should the model or what prepares its pictures have changed:
+/// `xray model pin models/pediatric` pins it anew.
+TEST(ShippedModel, PassesTheSelfTestThatIsPinnedWithIt) {
+  const test::TempDir dir;
+  const fs::path package = *shipped_package(fs::path(XRAY_SOURCE_DIR) / "build/tree/xray");
+  fs::copy(package, dir / "bare");  // without the folder of severity
+  const auto expect_pass = [](const fs::path& folder, std::optional<Precision> precision) {
+    const auto diagnoser = make_diagnoser(folder, {}, {.precision = precision});
+    ASSERT_TRUE(diagnoser) << diagnoser.error().message;
+    const auto passed = run_selftest(
+        **diagnoser, [&](std::span<const std::byte> bytes) { return (*diagnoser)->diagnose(bytes); });
+    ASSERT_TRUE(passed) << passed.error().message;
+    EXPECT_NE(*passed, kNoPinnedSelftest);
+  };
+  expect_pass(package, Precision::kFp32);
+  expect_pass(package, Precision::kInt8);
+  expect_pass(dir / "bare", {});
 }
 
 TEST(ShippedModel, HoldsTheFasterNetworkBesideTheExactOne) {

@@ -17,6 +17,7 @@ void add_predict(CLI::App& app, int& exit_code);
 void add_compare(CLI::App& app, int& exit_code);
 void add_evaluate(CLI::App& app, int& exit_code);
 void add_explore(CLI::App& app, int& exit_code);
+void add_bench(CLI::App& app, int& exit_code);
 void add_serve(CLI::App& app, int& exit_code);
 /// A group: `xray model quantize`, `xray model pin`.
 void add_model(CLI::App& app, int& exit_code);

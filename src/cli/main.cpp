@@ -20,6 +20,7 @@ constexpr const char* kExamples =
     "  xray compare BEFORE AFTER              what changed between two films of a patient\n"
     "  xray explore chest_xray --out data.html  what the pictures are like, as a page\n"
     "  xray serve                             the web page on http://127.0.0.1:8080\n"
+    "  xray bench                             how many pictures a second this machine reads\n"
     "  xray model quantize MODEL ...          a package with the network in 8 bit\n"
     "\n"
     "'xray COMMAND --help' tells more. Exit code: 0 all went well, 1 something failed, 2 wrong usage.";
@@ -35,6 +36,7 @@ int run(int argc, char** argv) {
   xray::add_compare(app, exit_code);
   xray::add_evaluate(app, exit_code);
   xray::add_explore(app, exit_code);
+  xray::add_bench(app, exit_code);
   xray::add_serve(app, exit_code);
   xray::add_model(app, exit_code);
 
@@ -54,6 +56,8 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   // A reader that goes away (`xray predict ... | head`) is a failed write, not the end of the process.
   std::signal(SIGPIPE, SIG_IGN);
+  // So is a file that may not grow (ulimit -f).
+  std::signal(SIGXFSZ, SIG_IGN);
   try {
     return run(argc, argv);
   } catch (const std::exception& error) {

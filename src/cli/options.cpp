@@ -3,6 +3,7 @@
 #include <iostream>
 #include <map>
 
+#include "cli/cache_folder.h"
 #include "common/text.h"
 
 namespace xray {
@@ -47,6 +48,7 @@ Result<std::unique_ptr<Diagnoser>> open_diagnoser(const ModelChoice& model, cons
   const auto package = model.folder.empty() ? default_package() : std::filesystem::path(model.folder);
   if (!package) return package.error();
   options.precision = model.precision;
+  options.cache = cache_folder();
   auto diagnoser = make_diagnoser(*package, limits, options);
   if (!diagnoser) return with_context(diagnoser.error(), package->string());
   return diagnoser;

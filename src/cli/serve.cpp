@@ -13,19 +13,24 @@
 
 #include "cli/commands.h"
 #include "cli/options.h"
-#include "diagnose/diagnoser.h"
+#include "cli/serve_models.h"
+#include "common/work_queue.h"
 #include "diagnose/selftest.h"
+#include "serve/grpc/grpc_server.h"
 #include "serve/http/findings_api.h"
 #include "serve/http/guard.h"
 #include "serve/http/http_server.h"
 #include "serve/http/listen_address.h"
+#include "serve/http/models_api.h"
 #include "serve/http/readiness.h"
 #include "serve/http/static_files.h"
+#include "serve/inference/inference.h"
 #include "serve/log/log.h"
 #include "serve/metrics/metrics.h"
 #include "serve/metrics/observed_store.h"
 #include "serve/metrics/sources.h"
-#include "serve/models/model_set.h"
+#include "serve/rest/open_inference_api.h"
+#include "serve/rest/tensorflow_api.h"
 #include "store/store.h"
 
 namespace xray {
@@ -33,10 +38,14 @@ namespace {
 
 struct ServeOptions {
   std::string listen;
+  std::string grpc;
   std::string store = "sqlite:xray.sqlite";
-  ModelChoice model;
+  ServeModels models;
   int threads = 0;
   int queue = 64;
+  int batch = 64;
+  int max_wait = 250;  ///< ms
+  int max_connections = 512;
   DecodeLimits limits;
   std::string metrics;  ///< HOST:PORT, "off", or empty: where the page is
   double stop_delay = 0;
@@ -45,6 +54,13 @@ struct ServeOptions {
 };
 
 constexpr const char* kOff = "off";
+
+/// Bytes of one request to an inference protocol: the largest picture in base64, or several that
+/// are smaller.
+std::uint64_t inference_body(const DecodeLimits& limits) {
+  constexpr std::uint64_t kNames = 64U << 10U;
+  return limits.max_bytes + limits.max_bytes / 2 + kNames;
+}
 
 /// --listen, else loopback with the port in $PORT, else the default.
 Result<ListenAddress> listen_address(const ServeOptions& options) {
@@ -56,6 +72,24 @@ Result<ListenAddress> listen_address(const ServeOptions& options) {
   if (!parsed) return with_context(parsed.error(), "$PORT");
   address.port = *parsed;
   return address;
+}
+
+int fail_to_start(const Error& error) {
+  return fail(error.message, error.code == ErrorCode::kInvalidArgument ? kExitUsage : kExitSomeFailed);
+}
+
+/// Serves --grpc where it is given; null where not.
+Result<std::unique_ptr<GrpcServer>> start_grpc(const ServeOptions& options, const Inference& inference,
+                                               WorkQueue& diagnoses) {
+  if (options.grpc.empty()) return std::unique_ptr<GrpcServer>();
+  const auto address = parse_listen_address(options.grpc);
+  if (!address) return address.error();
+  GrpcOptions grpc;
+  grpc.host = address->host;
+  grpc.port = address->port;
+  grpc.version = XRAY_VERSION;
+  grpc.max_picture = options.limits.max_bytes;
+  return GrpcServer::start(grpc, inference, diagnoses);
 }
 
 HttpOptions http_options(const ListenAddress& address) {
@@ -73,10 +107,8 @@ class MetricsServer {
   /// `server` listens already.
   MetricsServer(std::unique_ptr<HttpServer> server, std::vector<Route> routes)
       : server_(std::move(server)),
-        router_(std::move(routes), {.loopback_only = server_->is_loopback(),
-                                    .lookup_workers = 1,
-                                    .lookup_queue = 16,
-                                    .diagnosis_workers = 1}),
+        router_(std::move(routes), no_diagnoses_,
+                {.loopback_only = server_->is_loopback(), .lookup_workers = 1, .lookup_queue = 16}),
         thread_([this] { server_->run(router_); }) {}
   ~MetricsServer() {
     server_->stop();
@@ -87,6 +119,7 @@ class MetricsServer {
 
  private:
   std::unique_ptr<HttpServer> server_;
+  WorkQueue no_diagnoses_{1, 0};
   Router router_;
   std::thread thread_;
 };
@@ -114,6 +147,9 @@ void run_selftest(const std::stop_token& stop, const ServedModel& model, const D
 int serve(const ServeOptions& options) {
   const auto address = listen_address(options);
   if (!address) return fail(address.error().message, kExitUsage);
+  if (!options.grpc.empty())
+    if (const auto grpc = parse_listen_address(options.grpc); !grpc)
+      return fail("--grpc: " + grpc.error().message, kExitUsage);
   const bool metrics_apart = !options.metrics.empty() && options.metrics != kOff;
   const auto metrics_address = metrics_apart ? parse_listen_address(options.metrics) : ListenAddress();
   if (!metrics_address) return fail("--metrics: " + metrics_address.error().message, kExitUsage);
@@ -126,10 +162,11 @@ int serve(const ServeOptions& options) {
 
   // Bound first, so that an address in use is told before a model is loaded.
   HttpOptions http = http_options(*address);
+  http.max_connections = static_cast<std::size_t>(options.max_connections);
   http.observer = &metrics;
   http.stop_delay =
       std::chrono::round<std::chrono::milliseconds>(std::chrono::duration<double>(options.stop_delay));
-  http.on_stop = [&readiness] {
+  http.on_told_to_stop = [&readiness] {
     readiness.stop();
     spdlog::info("stopping");
   };
@@ -145,36 +182,43 @@ int serve(const ServeOptions& options) {
   const int workers = options.threads > 0
                           ? options.threads
                           : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  auto diagnoser = open_diagnoser(options.model, options.limits, {.threads = workers});
-  if (!diagnoser) return fail(diagnoser.error().message);
+  const auto running = open_models(options.models, options.limits, workers);
+  if (!running) return fail_to_start(running.error());
   const auto store = open_store(options.store);
-  if (!store)
-    return fail(options.store + ": " + store.error().message,
-                store.error().code == ErrorCode::kInvalidArgument ? kExitUsage : kExitSomeFailed);
+  if (!store) return fail_to_start(with_context(store.error(), options.store));
 
-  ModelSet models(served(std::move(*diagnoser)));
-  models.add_observer(metrics);
+  running->set->add_observer(metrics);
   ObservedStore observed_store(**store, metrics);
+  const ModelSet& models = *running->set;
   const auto diagnose = [&models](std::span<const std::byte> bytes) {
-    return models.diagnose(*models.primary(), bytes);
+    const ModelHandle model = models.choose(bytes);
+    return models.diagnose(*model, bytes);
   };
-  FindingsApi api(diagnose, models.primary()->card, observed_store, options.limits);
-  const std::vector<Route> health = health_routes(readiness, observed_store);
+  FindingsApi api(diagnose, observed_store, options.limits);
+  ModelsApi models_api(models, running->shadow.get());
   std::vector<Route> routes = api.routes();
+  const std::vector<Route> health = health_routes(readiness, observed_store);
   std::ranges::copy(health, std::back_inserter(routes));
   if (options.metrics.empty()) routes.push_back(metrics_route(metrics));
+  const Inference inference(models, {.max_pictures = static_cast<std::size_t>(options.batch)});
+  const OpenInferenceApi open_inference(inference, XRAY_VERSION, inference_body(options.limits));
+  const TensorFlowApi tensorflow(inference, inference_body(options.limits));
+  std::ranges::copy(open_inference.routes(), std::back_inserter(routes));
+  std::ranges::copy(tensorflow.routes(), std::back_inserter(routes));
+  std::ranges::copy(models_api.routes(), std::back_inserter(routes));
   std::ranges::copy(static_routes(web_assets()), std::back_inserter(routes));
   RouterOptions routing;
   routing.loopback_only = (*server)->is_loopback();
-  routing.diagnosis_workers = workers;
-  routing.diagnosis_queue = options.queue;
-  Router router(std::move(routes), routing);
+  // One queue for all doors, so that together they run no more than there are threads.
+  WorkQueue diagnoses(workers, options.queue, std::chrono::milliseconds(options.max_wait));
+  diagnoses.observe_waits([&metrics](auto wait) { metrics.on_wait(wait); });
+  Router router(std::move(routes), diagnoses, routing);
 
-  router.diagnoses().observe_waits([&metrics](auto wait) { metrics.on_wait(wait); });
   metrics.add_source(http_source(**server));
-  metrics.add_source(queue_source("diagnosis", router.diagnoses()));
+  metrics.add_source(queue_source("diagnosis", diagnoses));
   metrics.add_source(queue_source("lookup", router.lookups()));
   metrics.add_source(model_source(models));
+  if (running->shadow) metrics.add_source(shadow_source(*running->shadow));
   metrics.add_source(readiness_source(readiness));
   metrics.add_source(process_source(XRAY_VERSION));
   std::optional<MetricsServer> metrics_server;
@@ -185,16 +229,28 @@ int serve(const ServeOptions& options) {
     metrics_server.emplace(std::move(metrics_http), std::move(own));
   }
 
+  const auto grpc = start_grpc(options, inference, diagnoses);
+  if (!grpc) return fail("--grpc: " + grpc.error().message);
+
   if (!routing.loopback_only)
     spdlog::warn("there is no sign-in: whoever reaches {} sees and deletes all findings", (*server)->url());
+  std::string served_at = (*server)->url();
+  if (*grpc != nullptr) {
+    served_at += " and " + (*grpc)->url();
+    if (!(*grpc)->is_loopback())
+      spdlog::warn("there is no sign-in: whoever reaches {} has pictures read", (*grpc)->url());
+    (*server)->on_stop([&grpc] { (*grpc)->stop(); });
+  }
   (*server)->stop_on_signals();
-  std::cout << "xray serves " << (*server)->url() << " (model " << models.primary()->diagnoser->card().id()
-            << ", findings in " << options.store << "). Ctrl-C stops it." << std::endl;
+  if (running->watcher) (*server)->on_hangup([&running] { running->watcher->look_now(); });
+  std::cout << "xray serves " << served_at << " (model " << models.primary()->id() << ", findings in "
+            << options.store << "). Ctrl-C stops it." << std::endl;
   // It keeps its model, whichever is served by then.
   const std::jthread selftest([&, model = models.primary()](const std::stop_token& stop) {
     run_selftest(stop, *model, options.limits, readiness);
   });
   (*server)->run(router);
+  if (*grpc != nullptr) (*grpc)->wait();
   spdlog::info("stopped");
   return kExitOk;
 }
@@ -225,32 +281,55 @@ void add_log_options(CLI::App& command, ServeOptions& options) {
 
 void add_serve(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<ServeOptions>();
-  CLI::App* command = app.add_subcommand("serve", "Serve the web page and the web API");
+  CLI::App* command = app.add_subcommand("serve", "Serve the web page, the web API and inference protocols");
   command->footer(
       "Findings and pictures are kept in the store until they are deleted. There is no sign-in:\n"
       "on another address than this machine's own, put a proxy with one in front, and have it pass\n"
-      "on the Host field. SIGTERM and Ctrl-C finish what is running and stop.\n"
+      "on the Host field. SIGTERM and Ctrl-C finish what is running and stop; SIGHUP looks at\n"
+      "--model-dir at once.\n"
       "/readyz says when the model has passed its self-test; /metrics counts what happens, for\n"
       "Prometheus. The log holds no file names and nothing of patients.\n"
       "\n"
       "Examples:\n"
       "  xray serve\n"
+      "  xray serve --grpc 127.0.0.1:8001\n"
       "  xray serve --listen 0.0.0.0:80 --store sqlite:/var/lib/xray/findings.sqlite\n"
+      "  xray serve --model-dir /srv/models --canary-share 5 --shadow pediatric:next\n"
       "\n"
       "Exit code: 0 stopped when asked to, 1 could not start, 2 wrong usage.");
   command
       ->add_option("--listen", options->listen,
                    "Address to listen on; port 0 takes a free one (default: 127.0.0.1:8080, or port $PORT)")
       ->type_name("HOST:PORT");
+  command
+      ->add_option("--grpc", options->grpc,
+                   "Serve the Open Inference Protocol (KServe v2, Triton) over gRPC there too (default: not)")
+      ->type_name("HOST:PORT");
   command->add_option("--store", options->store, "Where findings are kept (default: sqlite:xray.sqlite)")
       ->type_name("sqlite:PATH");
-  add_model_options(*command, options->model);
+  add_serve_models(*command, options->models);
   command->add_option("--threads", options->threads, "Pictures diagnosed at one time (default: all cores)")
       ->type_name("N")
       ->check(CLI::Range(1, 1024));
   command
       ->add_option("--queue", options->queue,
                    "Pictures that may wait; more are told to come back (default: 64)")
+      ->type_name("N")
+      ->check(CLI::Range(1, 100'000));
+  command
+      ->add_option("--batch", options->batch,
+                   "Pictures in one request of the inference protocols (default: 64)")
+      ->type_name("N")
+      ->check(CLI::Range(1, 4096));
+  command
+      ->add_option("--max-wait", options->max_wait,
+                   "Longest time that a picture should wait; those that would wait longer are told to\n"
+                   "come back. 0: as long as the queue makes it (default: 250)")
+      ->type_name("MS")
+      ->check(CLI::Range(0, 3'600'000));
+  command
+      ->add_option("--max-connections", options->max_connections,
+                   "Clients connected at one time (default: 512)")
       ->type_name("N")
       ->check(CLI::Range(1, 100'000));
   add_limit_options(*command, options->limits);

@@ -11,23 +11,10 @@
 #include <random>
 #include <system_error>
 
+#include "common/descriptor.h"
+
 namespace xray {
 namespace {
-
-/// Closes a file descriptor when it goes out of scope.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 Error last_error(ErrorCode code, std::string_view doing) {
   return {code, std::string(doing) + ": " + std::generic_category().message(errno)};

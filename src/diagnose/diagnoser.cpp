@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <functional>
+#include <future>
 #include <numeric>
 #include <optional>
 #include <stdexcept>
@@ -129,6 +131,24 @@ HeatMap heat_of(const std::vector<float>& opacity, const ZoneMap& zones) {
   return heat;
 }
 
+/// Null where the package looks for no lungs.
+Result<std::unique_ptr<LungFinder>> load_lungs(const ModelPackage& package, const BackendOptions& options) {
+  if (!package.card.lungs) return std::unique_ptr<LungFinder>();
+  return make_lung_finder(package.directory, *package.card.lungs, options);
+}
+
+/// Nothing where the package tells no severity.
+Result<std::optional<SeverityPart>> load_severity(const ModelPackage& package,
+                                                  const BackendOptions& options) {
+  if (!package.card.lungs) return std::optional<SeverityPart>();
+  auto found = find_severity_model(package.directory);
+  if (!found) return found.error();
+  if (!*found) return std::optional<SeverityPart>();
+  auto made = make_opacity_finder(package.directory / kSeverityFolder, **found, options);
+  if (!made) return with_context(made.error(), kSeverityFolder);
+  return std::optional<SeverityPart>(SeverityPart{std::move(**found), std::move(*made)});
+}
+
 }  // namespace
 
 double pneumonia_probability(const ModelCard& card, std::span<const float> logits) {
@@ -243,7 +263,7 @@ Result<Diagnoser::Prepared> Diagnoser::prepare(const Image& image, Timing& timin
       prepared.reject(other->reason);
     }
   }
-  timing.infer = stopwatch.lap();
+  timing.infer = timing.lungs = stopwatch.lap();
   if (prepared.rejected) return prepared;
   const auto cropped = preprocessor_(*film, *field, prepared.input);
   timing.preprocess += stopwatch.lap();
@@ -299,7 +319,8 @@ Result<Finding> Diagnoser::diagnose(const Image& image) const {
   Stopwatch stopwatch;
   const auto predictions = backend_->infer(prepared->input, 1);
   if (!predictions) return predictions.error();
-  finding.timing.infer += stopwatch.lap();
+  finding.timing.classify = stopwatch.lap();
+  finding.timing.infer += finding.timing.classify;
 
   const Prediction& prediction = predictions->front();
   const auto& logits = prediction.logits;
@@ -327,7 +348,8 @@ Result<Finding> Diagnoser::diagnose(const Image& image) const {
   if (severity_) {
     stopwatch.lap();
     if (const auto told = tell_severity(*severity_, *prepared, finding); !told) return told.error();
-    finding.timing.infer += stopwatch.lap();
+    finding.timing.severity = stopwatch.lap();
+    finding.timing.infer += finding.timing.severity;
   } else if (!prediction.maps.empty()) {
     finding.heat = heat_from(card_, prediction);
     if (lungs_) finding.heat = heat_in_lungs(finding.heat, prepared->frame, prepared->field);
@@ -355,29 +377,20 @@ Result<std::unique_ptr<Diagnoser>> make_diagnoser(const std::filesystem::path& p
                                                   const DecodeLimits& limits, const BackendOptions& options) {
   auto loaded = load_package(package);
   if (!loaded) return loaded.error();
+  // Networks are compiled beside each other: that is nearly all of the time it takes to start.
+  auto severity = std::async(std::launch::async, load_severity, std::cref(*loaded), std::cref(options));
+  auto finder = std::async(std::launch::async, load_lungs, std::cref(*loaded), std::cref(options));
   auto backend = make_openvino_backend(*loaded, options);
+  auto lungs = finder.get();
+  auto part = severity.get();
   if (!backend) return backend.error();
-  std::unique_ptr<LungFinder> finder;
-  if (const std::optional<LungModel>& lungs = loaded->card.lungs; lungs) {
-    auto made = make_lung_finder(loaded->directory, *lungs, options);
-    if (!made) return made.error();
-    finder = std::move(*made);
-  }
-  std::optional<SeverityPart> severity;
-  if (finder) {
-    auto found = find_severity_model(package);
-    if (!found) return found.error();
-    if (std::optional<SeverityModel>& model = *found; model) {
-      auto made = make_opacity_finder(package / kSeverityFolder, *model, options);
-      if (!made) return with_context(made.error(), kSeverityFolder);
-      severity = SeverityPart{std::move(*model), std::move(*made)};
-    }
-  }
+  if (!lungs) return lungs.error();
+  if (!part) return part.error();
   const NetworkFiles& network = loaded->card.network;
   const Precision precision = options.precision.value_or(network.int8 ? Precision::kInt8 : Precision::kFp32);
   ModelOrigin origin{package, precision == Precision::kInt8 ? network.int8.value() : network.fp32, precision};
-  return std::make_unique<Diagnoser>(std::move(loaded->card), std::move(*backend), limits, std::move(finder),
-                                     std::move(severity), std::move(origin));
+  return std::make_unique<Diagnoser>(std::move(loaded->card), std::move(*backend), limits, std::move(*lungs),
+                                     std::move(*part), std::move(origin));
 }
 
 }  // namespace xray

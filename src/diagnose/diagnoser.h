@@ -61,6 +61,10 @@ class Diagnoser {
   /// those of LungFinder and Backend.
   Result<Finding> diagnose(const Image& image) const;
 
+  /// Lets every network compute a drawn chest, whatever the gate thinks of it. kBadModel where an
+  /// answer is not finite; else the failures of diagnose().
+  Result<Done> self_check() const;
+
  private:
   struct Prepared;
   struct OtherWay;

@@ -75,6 +75,17 @@ TEST(Calibration, StandsLogitsFarApart) {
   EXPECT_EQ(pneumonia_probability(two_class_card(), not_at_all), 0.0);
 }
 
+TEST(Diagnoser, PassesItsSelfCheckOnlyWithNumbers) {
+  const auto tested = [](Result<Prediction> answer) {
+    return Diagnoser(two_class_card(), std::make_unique<FixedBackend>(std::move(answer))).self_check();
+  };
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_TRUE(tested(Prediction{{0.0F, 1.0F}, {}, 0, 0}).ok());
+  EXPECT_EQ(tested(Prediction{{0.0F, nan}, {}, 0, 0}).error().code, ErrorCode::kBadModel);
+  EXPECT_EQ(tested(Prediction{{0.0F, 1.0F}, {0.0F, nan}, 1, 1}).error().code, ErrorCode::kBadModel);
+  EXPECT_EQ(tested(Error{ErrorCode::kInternal, "broken"}).error().message, "self-check: broken");
+}
+
 TEST(Diagnoser, ReadsAClearPhantomAsNormalAndAnOpaqueOneAsPneumonia) {
   test::TempDir temp;
   ASSERT_TRUE(test::write_tiny_package(temp / "tiny").ok());

@@ -66,6 +66,10 @@ struct Timing {
   double preprocess = 0;
   double infer = 0;
   double total = 0;
+  // Of `infer`, for benchmarks; neither told nor kept.
+  double lungs = 0;  ///< and whether they are those of a film
+  double classify = 0;
+  double severity = 0;  ///< with zones and heat map
 };
 
 /// What the program says of one picture.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <span>
@@ -38,6 +39,9 @@ struct BackendOptions {
   int threads = 0;                       ///< for inference in all; 0: all cores
   bool low_latency = false;              ///< one picture as fast as can be, instead of many per second
   std::optional<Precision> precision{};  ///< of the package's networks; without a wish the faster one
+  /// Where compiled networks are kept for the next start; a folder of this user's own. Empty: nowhere.
+  std::filesystem::path cache{};
+  int spare = 0;  ///< pictures computed beyond `threads` at one time: work that must keep nobody waiting
 };
 
 /// Compiles the package's network with OpenVINO for the CPU. kNotFound where the

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-
-#include <algorithm>
 #include <thread>
 
 namespace xray {
@@ -30,16 +28,25 @@ ov::AnyMap compile_options(const BackendOptions& options) {
     properties.insert(ov::hint::performance_mode(ov::hint::PerformanceMode::THROUGHPUT));
     properties.insert(ov::num_streams(threads));
   }
+  if (!options.cache.empty()) {
+    properties.insert(ov::cache_dir(options.cache.string()));
+    properties.insert(ov::cache_mode(ov::CacheMode::OPTIMIZE_SPEED));
+  }
   return properties;
 }
 
 }  // namespace
 
-CompiledNetwork::CompiledNetwork(ov::Core& core, const std::shared_ptr<ov::Model>& network,
-                                 const BackendOptions& options)
-    : network_(core.compile_model(network, "CPU", compile_options(options))),
+ov::Core& openvino() {
+  static ov::Core core;
+  return core;
+}
+
+CompiledNetwork::CompiledNetwork(const std::shared_ptr<ov::Model>& network, const BackendOptions& options)
+    : network_(openvino().compile_model(network, "CPU", compile_options(options))),
       input_size_(ov::shape_size(network_.input().get_shape())) {
-  const std::size_t size = options.low_latency ? 1 : static_cast<std::size_t>(threads_of(options));
+  const auto size =
+      static_cast<std::size_t>((options.low_latency ? 1 : threads_of(options)) + std::max(0, options.spare));
   requests_.reserve(size);
   for (std::size_t i = 0; i < size; ++i) requests_.push_back(network_.create_infer_request());
   for (ov::InferRequest& request : requests_) idle_.push_back(&request);
@@ -66,10 +73,9 @@ void CompiledNetwork::release(ov::InferRequest* request) {
   returned_.notify_one();
 }
 
-Result<std::shared_ptr<ov::Model>> read_map_network(ov::Core& core, const std::filesystem::path& file,
-                                                    const InputSpec& input, const std::string& name,
-                                                    int cell) {
-  auto network = core.read_model(file.string());
+Result<std::shared_ptr<ov::Model>> read_map_network(const std::filesystem::path& file, const InputSpec& input,
+                                                    const std::string& name, int cell) {
+  auto network = openvino().read_model(file.string());
   const auto bad = [&](const std::string& problem) {
     return Error{ErrorCode::kBadModel, file.filename().string() + ": " + problem};
   };

@@ -11,13 +11,16 @@
 
 namespace xray {
 
+/// The process's one OpenVINO: it is thread-safe, and a second one would load its plugins anew.
+ov::Core& openvino();
+
 /// A network compiled by OpenVINO for the CPU, and the requests that compute it.
 /// Each request computes one picture: pictures run beside each other in streams,
 /// which beats batches on a CPU. Thread-safe.
 class CompiledNetwork {
  public:
   /// `network` with its batch dimension already fixed to 1. Throws what OpenVINO throws.
-  CompiledNetwork(ov::Core& core, const std::shared_ptr<ov::Model>& network, const BackendOptions& options);
+  CompiledNetwork(const std::shared_ptr<ov::Model>& network, const BackendOptions& options);
 
   /// Floats of the one input.
   std::size_t input_size() const { return input_size_; }
@@ -59,9 +62,8 @@ bool has_output(const ov::Model& network, const std::string& name);
 /// Reads a network that makes one map of log-odds of one picture: input 1 x 1 x height x width as
 /// `input` says, output `name` in cells of `cell` x `cell` pixels. kBadModel where it is none.
 /// Throws what OpenVINO throws.
-Result<std::shared_ptr<ov::Model>> read_map_network(ov::Core& core, const std::filesystem::path& file,
-                                                    const InputSpec& input, const std::string& name,
-                                                    int cell);
+Result<std::shared_ptr<ov::Model>> read_map_network(const std::filesystem::path& file, const InputSpec& input,
+                                                    const std::string& name, int cell);
 
 /// Computes `input` and returns the map `name` as probabilities. Throws ov::Exception.
 std::vector<float> probability_map(CompiledNetwork& network, std::span<const float> input,

@@ -14,9 +14,9 @@ constexpr const char* kLungs = "lungs";
 
 class OpenVinoLungFinder final : public LungFinder {
  public:
-  OpenVinoLungFinder(ov::Core& core, const std::shared_ptr<ov::Model>& network, const InputSpec& spec,
+  OpenVinoLungFinder(const std::shared_ptr<ov::Model>& network, const InputSpec& spec,
                      const BackendOptions& options)
-      : preprocessor_(spec), network_(core, network, options) {}
+      : preprocessor_(spec), network_(network, options) {}
 
   Result<LungField> find(const Image& film) override {
     const InputSpec& spec = preprocessor_.spec();
@@ -41,11 +41,9 @@ Result<std::unique_ptr<LungFinder>> make_lung_finder(const std::filesystem::path
   const auto file = model.network.file(options.precision);
   if (!file) return file.error();
   try {
-    ov::Core core;
-    const auto network = read_map_network(core, directory / *file, model.input, kLungs, 1);
+    const auto network = read_map_network(directory / *file, model.input, kLungs, 1);
     if (!network) return network.error();
-    return std::unique_ptr<LungFinder>(
-        std::make_unique<OpenVinoLungFinder>(core, *network, model.input, options));
+    return std::unique_ptr<LungFinder>(std::make_unique<OpenVinoLungFinder>(*network, model.input, options));
   } catch (const std::exception& failure) {
     return Error{ErrorCode::kBadModel, *file + ": " + failure.what()};
   }

@@ -16,9 +16,9 @@ constexpr int kCell = 8;
 
 class OpenVinoOpacityFinder final : public OpacityFinder {
  public:
-  OpenVinoOpacityFinder(ov::Core& core, const std::shared_ptr<ov::Model>& network, const InputSpec& spec,
+  OpenVinoOpacityFinder(const std::shared_ptr<ov::Model>& network, const InputSpec& spec,
                         const BackendOptions& options)
-      : preprocessor_(spec), network_(core, network, options) {}
+      : preprocessor_(spec), network_(network, options) {}
 
   Result<OpacityMap> find(const Image& film, const LungField& lungs) override {
     const InputSpec& spec = preprocessor_.spec();
@@ -46,11 +46,10 @@ Result<std::unique_ptr<OpacityFinder>> make_opacity_finder(const std::filesystem
   const auto file = model.network.file(options.precision);
   if (!file) return file.error();
   try {
-    ov::Core core;
-    const auto network = read_map_network(core, directory / *file, model.input, kOpacity, kCell);
+    const auto network = read_map_network(directory / *file, model.input, kOpacity, kCell);
     if (!network) return network.error();
     return std::unique_ptr<OpacityFinder>(
-        std::make_unique<OpenVinoOpacityFinder>(core, *network, model.input, options));
+        std::make_unique<OpenVinoOpacityFinder>(*network, model.input, options));
   } catch (const std::exception& failure) {
     return Error{ErrorCode::kBadModel, *file + ": " + failure.what()};
   }

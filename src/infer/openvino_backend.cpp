@@ -34,8 +34,8 @@ std::vector<float> copy_of(const ov::Tensor& tensor) {
 /// OpenVINO's CPU plugin behind the seam.
 class OpenVinoBackend final : public Backend {
  public:
-  OpenVinoBackend(ov::Core& core, const std::shared_ptr<ov::Model>& network, const BackendOptions& options)
-      : network_(core, network, options), has_maps_(has_output(*network, kMaps)) {}
+  OpenVinoBackend(const std::shared_ptr<ov::Model>& network, const BackendOptions& options)
+      : network_(network, options), has_maps_(has_output(*network, kMaps)) {}
 
   Result<std::vector<Prediction>> infer(std::span<const float> inputs, std::size_t count) override {
     const std::size_t picture_size = network_.input_size();
@@ -80,11 +80,10 @@ Result<std::unique_ptr<Backend>> make_openvino_backend(const ModelPackage& packa
   const auto file = card.network.file(options.precision);
   if (!file) return file.error();
   try {
-    ov::Core core;
-    const auto network = core.read_model((package.directory / *file).string());
+    const auto network = openvino().read_model((package.directory / *file).string());
     if (auto checked = check_network(*network, card); !checked) return checked.error();
     network->reshape({1, 1, card.input.height, card.input.width});
-    return std::unique_ptr<Backend>(std::make_unique<OpenVinoBackend>(core, network, options));
+    return std::unique_ptr<Backend>(std::make_unique<OpenVinoBackend>(network, options));
   } catch (const std::exception& failure) {
     return Error{ErrorCode::kBadModel, *file + ": " + failure.what()};
   }

@@ -69,6 +69,9 @@ struct ModelPackage {
   ModelCard card;
 };
 
+/// Reads and checks the card alone. kNotFound, kBadModel.
+Result<ModelCard> load_card(const std::filesystem::path& directory);
+
 /// Reads and checks the card and the SHA-256 of each network. kNotFound, kBadModel.
 Result<ModelPackage> load_package(const std::filesystem::path& directory);
 

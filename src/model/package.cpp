@@ -12,7 +12,7 @@ constexpr std::uint64_t kMaxCardBytes = 256U << 10U;
 
 }  // namespace
 
-Result<ModelPackage> load_package(const std::filesystem::path& directory) {
+Result<ModelCard> load_card(const std::filesystem::path& directory) {
   std::error_code ignored;
   if (!std::filesystem::is_directory(directory, ignored))
     return Error{ErrorCode::kNotFound, "no such model package (a folder with a card.json)"};
@@ -21,7 +21,11 @@ Result<ModelPackage> load_package(const std::filesystem::path& directory) {
 
   const auto json = nlohmann::ordered_json::parse(*text, nullptr, /*allow_exceptions=*/false);
   if (json.is_discarded()) return Error{ErrorCode::kBadModel, "card.json: is not JSON"};
-  auto card = card_from_json(json);
+  return card_from_json(json);
+}
+
+Result<ModelPackage> load_package(const std::filesystem::path& directory) {
+  auto card = load_card(directory);
   if (!card) return card.error();
 
   ModelPackage package{directory, std::move(*card)};

@@ -33,64 +33,103 @@ struct Field {
   int id = 0;
 };
 
+/// Cells of lung side by side in one row, begin to end - 1.
+struct Run {
+  int row = 0;
+  int begin = 0;
+  int end = 0;
+  std::size_t parent = 0;  ///< a run of the same part that comes earlier; itself for the first
+};
+
+std::size_t first_of(std::vector<Run>& runs, std::size_t run) {
+  while (runs[run].parent != run) {
+    runs[run].parent = runs[runs[run].parent].parent;
+    run = runs[run].parent;
+  }
+  return run;
+}
+
+/// The runs of all rows, each row's joined to those that they touch in the row above.
+std::vector<Run> find_runs(const LungField& lungs) {
+  std::vector<Run> runs;
+  std::size_t above = 0;
+  for (int y = 0; y < lungs.height; ++y) {
+    const std::size_t row_begin = runs.size();
+    const float* const row = &lungs.probability[cell_at(0, y, lungs.width)];
+    for (int x = 0; x < lungs.width; ++x) {
+      if (row[x] <= kInLung) continue;
+      const int begin = x;
+      while (x < lungs.width && row[x] > kInLung) ++x;
+      const std::size_t run = runs.size();
+      runs.push_back({y, begin, x, run});
+      while (above < row_begin && runs[above].end <= begin) ++above;
+      for (std::size_t other = above; other < row_begin && runs[other].begin < x; ++other) {
+        const std::size_t a = first_of(runs, other);
+        const std::size_t b = first_of(runs, run);
+        runs[std::max(a, b)].parent = std::min(a, b);
+      }
+    }
+    above = row_begin;
+  }
+  return runs;
+}
+
 /// Connected parts, largest first. `part`, where given, gets for each cell the number of its
 /// part in the order found (Field::id), -1 outside.
 std::vector<Field> find_fields(const LungField& lungs, std::vector<int>* part = nullptr) {
-  const auto inside = [&](std::size_t cell) { return lungs.probability[cell] > kInLung; };
-  std::vector<bool> seen(lungs.probability.size());
-  if (part != nullptr) part->assign(seen.size(), -1);
+  if (part != nullptr) part->assign(lungs.probability.size(), -1);
+  std::vector<Run> runs = find_runs(lungs);
+  std::vector<std::size_t> field_of(runs.size());
   std::vector<Field> fields;
-  std::vector<std::size_t> open;
-  const auto width = static_cast<std::size_t>(lungs.width);
-  for (std::size_t start = 0; start < seen.size(); ++start) {
-    if (seen[start] || !inside(start)) continue;
-    Field field{.left = lungs.width,
-                .right = -1,
-                .top = lungs.height,
-                .bottom = -1,
-                .id = static_cast<int>(fields.size())};
-    const auto visit = [&](std::size_t cell) {
-      if (seen[cell] || !inside(cell)) return;
-      seen[cell] = true;
-      if (part != nullptr) (*part)[cell] = field.id;
-      open.push_back(cell);
-    };
-    visit(start);
-    while (!open.empty()) {
-      const std::size_t cell = open.back();
-      open.pop_back();
-      const int x = static_cast<int>(cell % width);
-      const int y = static_cast<int>(cell / width);
-      ++field.cells;
-      field.centre_x += x;
-      field.left = std::min(field.left, x);
-      field.right = std::max(field.right, x);
-      field.top = std::min(field.top, y);
-      field.bottom = std::max(field.bottom, y);
-      if (x > 0) visit(cell - 1);
-      if (x + 1 < lungs.width) visit(cell + 1);
-      if (y > 0) visit(cell - width);
-      if (y + 1 < lungs.height) visit(cell + width);
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    const Run& run = runs[i];
+    const std::size_t first = first_of(runs, i);
+    if (first == i) {
+      field_of[i] = fields.size();
+      fields.push_back({.left = lungs.width,
+                        .right = -1,
+                        .top = run.row,
+                        .bottom = -1,
+                        .id = static_cast<int>(fields.size())});
+    } else {
+      field_of[i] = field_of[first];
     }
-    field.centre_x /= static_cast<double>(field.cells);
-    fields.push_back(field);
+    Field& field = fields[field_of[i]];
+    const int length = run.end - run.begin;
+    field.cells += static_cast<std::size_t>(length);
+    field.centre_x += length * (run.begin + run.end - 1) / 2.0;
+    field.left = std::min(field.left, run.begin);
+    field.right = std::max(field.right, run.end - 1);
+    field.bottom = std::max(field.bottom, run.row);
+    if (part != nullptr) std::fill_n(&(*part)[cell_at(run.begin, run.row, lungs.width)], length, field.id);
   }
+  for (Field& field : fields) field.centre_x /= static_cast<double>(field.cells);
   std::sort(fields.begin(), fields.end(), [](const Field& a, const Field& b) { return a.cells > b.cells; });
   return fields;
 }
 
 /// How frequent each gray level is inside the lungs.
 std::array<double, 256> gray_in_lungs(const Image& film, const LungField& field) {
-  std::array<double, 256> histogram{};
+  // Levels outside the lungs are counted too, 256 further on: quicker than a choice for each pixel.
+  // Neighbours are often alike, and a count has to wait for the one before: so four tables take turns.
+  std::array<std::array<std::uint32_t, 512>, 4> counts{};
+  const auto width = static_cast<std::size_t>(film.width());
+  std::vector<std::uint16_t> outside(width);
   const auto pixels = film.pixels8();
+  int known = -1;
   for (int y = 0; y < film.height(); ++y) {
     const int row = y * field.height / film.height();
-    for (int x = 0; x < film.width(); ++x) {
-      if (field.probability[cell_at(x * field.width / film.width(), row, field.width)] <= kInLung) continue;
-      histogram[pixels[static_cast<std::size_t>(y) * static_cast<std::size_t>(film.width()) +
-                       static_cast<std::size_t>(x)]] += 1;
+    if (row != known) {
+      for (int x = 0; x < film.width(); ++x)
+        outside[static_cast<std::size_t>(x)] = is_lung(field, x * field.width / film.width(), row) ? 0 : 256;
+      known = row;
     }
+    const std::uint8_t* const line = &pixels[cell_at(0, y, film.width())];
+    for (std::size_t x = 0; x < width; ++x) ++counts[x % 4][outside[x] + line[x]];
   }
+  std::array<double, 256> histogram{};
+  for (const auto& table : counts)
+    for (std::size_t level = 0; level < histogram.size(); ++level) histogram[level] += table[level];
   return histogram;
 }
 

@@ -2,19 +2,30 @@
 
 #include <sqlite3.h>
 
+#include <cerrno>
+
 namespace xray::sqlite {
 namespace {
 
-constexpr int kBusyMilliseconds = 10'000;
+constexpr int kBusyMilliseconds = 5'000;
+
+/// A disk, a quota or a limit on files' sizes that is used up.
+bool is_no_space(int system_error) {
+  return system_error == ENOSPC || system_error == EDQUOT || system_error == EFBIG;
+}
 
 [[noreturn]] void fail(sqlite3* database, int code) {
+  if ((code & 0xFF) == SQLITE_IOERR && database != nullptr && is_no_space(sqlite3_system_errno(database)))
+    code = SQLITE_FULL;
   switch (code & 0xFF) {
     case SQLITE_NOTADB:
       throw Failure("the file is not a database of xray");
     case SQLITE_CORRUPT:
       throw Failure("the database is damaged");
     case SQLITE_FULL:
-      throw Failure("the disk is full");
+      throw Failure("the disk is full", ErrorCode::kIo);
+    case SQLITE_BUSY:
+      throw Failure("the database is in use by another program", ErrorCode::kBusy);
     default:
       throw Failure(database != nullptr ? sqlite3_errmsg(database) : sqlite3_errstr(code));
   }
@@ -42,6 +53,13 @@ Connection::Connection(const std::string& path) {
 void Connection::execute(const char* sql) {
   const int code = sqlite3_exec(database_.get(), sql, nullptr, nullptr, nullptr);
   if (code != SQLITE_OK) fail(database_.get(), code);
+}
+
+bool Connection::has_moved() const {
+  int moved = 0;
+  // A database in memory knows nothing of it, and stays where it is.
+  const int code = sqlite3_file_control(database_.get(), "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+  return code == SQLITE_OK && moved != 0;
 }
 
 sqlite3_stmt* Connection::prepare(std::string_view sql) {

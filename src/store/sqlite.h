@@ -9,26 +9,37 @@
 #include <string>
 #include <string_view>
 
+#include "common/error.h"
+
 struct sqlite3;
 struct sqlite3_stmt;
 
 namespace xray::sqlite {
 
-/// A failure of SQLite. It stays inside src/store: the Store's verbs turn it into kStorage.
+/// A failure of SQLite. It stays inside src/store: the Store's verbs turn it into an error with its code.
 class Failure : public std::runtime_error {
  public:
-  using std::runtime_error::runtime_error;
+  explicit Failure(const std::string& what, ErrorCode code = ErrorCode::kStorage)
+      : std::runtime_error(what), code_(code) {}
+  /// kBusy where another program holds the database, kIo where the disk has no room, else kStorage.
+  ErrorCode code() const { return code_; }
+
+ private:
+  ErrorCode code_;
 };
 
 /// One connection and its prepared statements. Used by one thread at a time.
 class Connection {
  public:
   /// Opens, or makes, the database file; ":memory:" lives as long as the connection.
-  /// Waits up to 10 s for other processes' locks. Throws Failure.
+  /// Waits up to 5 s for other processes' locks. Throws Failure.
   explicit Connection(const std::string& path);
 
   /// Runs statements that return nothing. Throws Failure.
   void execute(const char* sql);
+
+  /// Whether the file is no longer where it was opened: what is written to it would be lost.
+  bool has_moved() const;
 
  private:
   friend class Query;

@@ -142,8 +142,8 @@ TEST_F(SqliteFile, TellsDamagedPagesAsStorageErrors) {
   }
   // Everything after the first page (header and schema) is overwritten.
   Bytes file = read_file(path_).value();
-  ASSERT_GT(file.size(), 50'000U);
-  std::fill(file.begin() + 4096, file.end(), std::byte{0x5A});
+  ASSERT_GT(file.size(), 200'000U);
+  std::fill(file.begin() + 32'768, file.end(), std::byte{0x5A});
   ASSERT_TRUE(write_file(path_, file));
   const auto store = open();
   ASSERT_TRUE(store);

@@ -28,8 +28,9 @@ struct FindingPage {
 };
 
 /// Keeps findings and their pictures. Thread-safe. Every call is one transaction;
-/// what put() acknowledged survives a crash. Failures: kStorage, or kNotFound
-/// where an id names nothing.
+/// what put() acknowledged survives a crash. Failures: kNotFound where an id names
+/// nothing; kBusy where another program held the database for seconds; kIo where the
+/// disk is full; kStorage.
 class Store {
  public:
   virtual ~Store() = default;

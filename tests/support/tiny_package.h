@@ -48,8 +48,13 @@ inline ModelCard tiny_card() {
   return card;
 }
 
-inline Result<Done> write_tiny_package(const std::filesystem::path& directory) {
-  return write_package(directory, tiny_card(), {tiny_network()});
+/// The same network under any name and version.
+inline Result<Done> write_tiny_package(const std::filesystem::path& directory,
+                                       const std::string& version = "1", const std::string& name = "tiny") {
+  ModelCard card = tiny_card();
+  card.name = name;
+  card.version = version;
+  return write_package(directory, card, {tiny_network()});
 }
 
 }  // namespace xray::test

@@ -77,6 +77,11 @@ Response png_response(Bytes png, const std::string& etag) {
       std::move(png)};
 }
 
+/// The store is there, but its disk has no room (RFC 4918, section 11.5).
+Response write_problem(const Error& error) {
+  return error.code == ErrorCode::kIo ? problem(507, error) : problem(error);
+}
+
 }  // namespace
 
 Result<Examined> examine_upload(const Request& request, const DecodeLimits& limits,
@@ -107,12 +112,8 @@ Result<Finding> examine_file(std::span<const std::byte> file, const DecodeLimits
   return std::move(examined->finding);
 }
 
-FindingsApi::FindingsApi(Diagnose diagnose, const ordered_json& model_card, Store& store,
-                         const DecodeLimits& limits)
-    : diagnose_(std::move(diagnose)),
-      model_(json_response(200, model_card)),
-      store_(store),
-      limits_(limits) {}
+FindingsApi::FindingsApi(Diagnose diagnose, Store& store, const DecodeLimits& limits)
+    : diagnose_(std::move(diagnose)), store_(store), limits_(limits) {}
 
 std::vector<Route> FindingsApi::routes() {
   using Id = std::string_view;
@@ -133,7 +134,6 @@ std::vector<Route> FindingsApi::routes() {
        [this](const Request& request, Id id) { return heatmap(request, id); }},
       {"POST", "/api/v1/comparisons", Lane::kLookup, kComparisonBytes,
        [this](const Request& request, Id) { return compare(request); }},
-      {"GET", "/api/v1/model", Lane::kAtOnce, 0, answer(model_)},
       {"GET", "/api/v1/openapi.json", Lane::kAtOnce, 0,
        answer({200, {{"Content-Type", "application/json"}}, std::string(openapi_document())})},
   };
@@ -144,7 +144,7 @@ Response FindingsApi::create(const Request& request) {
   if (!examined) return problem(examined.error());
   const auto& [upload, finding] = *examined;
   const Result<StoredFinding> stored = store_.put(finding, upload.file_name, upload.picture);
-  if (!stored) return problem(stored.error());
+  if (!stored) return write_problem(stored.error());
   Response response = json_response(201, to_json(*stored));
   response.headers.push_back({"Location", path_of(stored->id)});
   return response;
@@ -230,7 +230,7 @@ Response FindingsApi::compare(const Request& request) {
 
 Response FindingsApi::remove(std::string_view id) {
   const Result<Done> removed = store_.remove(std::string(id));
-  return removed ? Response{204} : problem(removed.error());
+  return removed ? Response{204} : write_problem(removed.error());
 }
 
 Result<std::array<std::string, 2>> ids_to_compare(std::string_view body) {

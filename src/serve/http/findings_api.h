@@ -2,7 +2,6 @@
 
 #include <array>
 #include <functional>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,9 +34,7 @@ Result<Finding> examine_file(std::span<const std::byte> file, const DecodeLimits
 /// outlive the routes.
 class FindingsApi {
  public:
-  /// `model_card`: as to_json(ModelCard) makes it.
-  FindingsApi(Diagnose diagnose, const nlohmann::ordered_json& model_card, Store& store,
-              const DecodeLimits& limits);
+  FindingsApi(Diagnose diagnose, Store& store, const DecodeLimits& limits);
 
   std::vector<Route> routes();
 
@@ -51,7 +48,6 @@ class FindingsApi {
   Response remove(std::string_view id);
 
   Diagnose diagnose_;
-  Response model_;
   Store& store_;
   DecodeLimits limits_;
 };

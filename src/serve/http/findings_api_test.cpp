@@ -10,6 +10,7 @@
 #include "image/encode.h"
 #include "serve/http/guard.h"
 #include "serve/http/http_server.h"
+#include "serve/http/models_api.h"
 #include "serve/http/readiness.h"
 #include "serve/http/static_files.h"
 #include "serve/http/test_client.h"
@@ -59,11 +60,11 @@ class FindingsApiTest : public testing::Test {
     options.headers = security_headers();
     server_ = HttpServer::listen(options).value();
     std::vector<Route> routes = api_.routes();
-    std::ranges::move(health_routes(readiness_, *store_), std::back_inserter(routes));
+    std::ranges::copy(models_api_.routes(), std::back_inserter(routes));
+    std::ranges::copy(health_routes(readiness_, *store_), std::back_inserter(routes));
     readiness_.pass("a test");
     std::ranges::copy(static_routes(page_), std::back_inserter(routes));
-    router_ = std::make_unique<Router>(std::move(routes),
-                                       RouterOptions{.diagnosis_workers = 1, .diagnosis_queue = 1});
+    router_ = std::make_unique<Router>(std::move(routes), *diagnoses_, RouterOptions{});
     thread_ = std::jthread([this] { server_->run(*router_); });
   }
 
@@ -71,6 +72,7 @@ class FindingsApiTest : public testing::Test {
     gate_.open();
     server_->stop();
     thread_.join();
+    diagnoses_.reset();
     router_.reset();
   }
 
@@ -139,10 +141,14 @@ class FindingsApiTest : public testing::Test {
   Readiness readiness_;
   std::unique_ptr<Store> store_ = open_store("sqlite::memory:").value();
   FindingsApi api_{[this](std::span<const std::byte> bytes) { return diagnose(bytes); },
-                   {{"name", "fake"}, {"version", "1"}},
                    *store_,
                    {.max_bytes = kMaxBytes}};
+  /// What is told of the models asks none of them.
+  ModelSet models_{
+      std::make_shared<const ServedModel>(ServedModel{"fake", "1", nullptr, {{"name", "fake"}}})};
+  ModelsApi models_api_{models_};
   std::unique_ptr<HttpServer> server_;
+  std::unique_ptr<WorkQueue> diagnoses_ = std::make_unique<WorkQueue>(1, 1);
   std::unique_ptr<Router> router_;
   std::jthread thread_;
 };
@@ -441,6 +447,29 @@ TEST_F(FindingsApiTest, ExaminesAFileTheWayUploadsGo) {
   EXPECT_EQ(examine_file(std::as_bytes(std::span(film)), {.max_bytes = 10}, diagnose_it).error().code,
             ErrorCode::kTooLarge);
   EXPECT_EQ(examine_file({}, {}, diagnose_it).error().code, ErrorCode::kNotAPicture);
+}
+
+TEST_F(FindingsApiTest, TellsWhatBecameOfEveryModel) {
+  Catalogue catalogue{models_.list(), {{"fake", {{"stable", "1"}, {"next", "2"}}}}, {}};
+  catalogue.statuses = {{"fake", "1", "a", ModelState::kServing, "a change makes no sense"},
+                        {"fake", "2", "b/2", ModelState::kRefused, "has no network"},
+                        {"", "", "b/\xFF", ModelState::kLoading, ""}};
+  models_.replace(catalogue);
+  const auto json = request("GET", "/api/v1/models").json();
+  EXPECT_EQ(json.at("canary_share"), 0);
+  EXPECT_FALSE(json.contains("shadow"));
+  ASSERT_EQ(json.at("models").size(), 3U);
+  const auto first = nlohmann::json::parse(
+      R"({"name": "fake", "version": "1", "package": "a", "state": "serving", "primary": true,
+          "labels": ["stable"], "reason": "a change makes no sense"})");
+  EXPECT_EQ(json.at("models").at(0), first);
+  EXPECT_EQ(json.at("models").at(1).at("state"), "refused");
+  EXPECT_EQ(json.at("models").at(1).at("labels").at(0), "next");
+  EXPECT_EQ(json.at("models").at(2).at("state"), "loading");
+  EXPECT_FALSE(json.at("models").at(2).contains("name"));
+  const nlohmann::json::json_pointer item("/components/schemas/ModelList/properties/models/items");
+  const auto schema = nlohmann::json::parse(openapi_document()).at(item);
+  for (const auto& [key, value] : first.items()) EXPECT_TRUE(schema.at("properties").contains(key)) << key;
 }
 
 TEST_F(FindingsApiTest, ServesThePage) {

@@ -11,7 +11,7 @@ namespace xray {
 /// What becomes of a request whose head has been read.
 struct Admission {
   std::uint64_t max_body = 0;       ///< bytes of body that will be read for it
-  std::optional<Response> refusal;  ///< the answer at once, the body unread
+  std::optional<Response> refusal;  ///< the answer at once; the body is passed over, or the connection closed
 };
 
 /// Takes the answer, from any thread.

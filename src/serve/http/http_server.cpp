@@ -20,10 +20,13 @@
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
+#include <boost/beast/http/serializer.hpp>
 #include <boost/beast/http/span_body.hpp>
 #include <boost/beast/http/write.hpp>
+#include <cerrno>
 #include <csignal>
 #include <exception>
+#include <new>
 #include <set>
 #include <tuple>
 #include <utility>
@@ -50,6 +53,10 @@ constexpr auto kQuietly = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t kChunk = 64U << 10U;
 constexpr std::chrono::milliseconds kLinger{2'000};
 constexpr std::chrono::milliseconds kAcceptPause{200};
+/// A refused body up to this size is read past, which costs less than a new connection.
+constexpr std::uint64_t kMaxPassedOver = 1U << 20U;
+/// Connections beyond the limit that are told so at one time; others are closed without a word.
+constexpr std::size_t kMaxTurnedAway = 64;
 
 /// An id that is safe in a log and in an answer.
 bool is_request_id(std::string_view id) {
@@ -83,6 +90,22 @@ Request unread_request() {
   return request;
 }
 
+/// False where there is no memory for them. Memory for the `expected` bytes of the whole body is
+/// taken at once: it costs nothing until bytes arrive in it.
+bool append(Bytes& body, std::span<const std::byte> more, std::uint64_t expected) try {
+  body.reserve(expected);
+  body.insert(body.end(), more.begin(), more.end());
+  return true;
+} catch (const std::bad_alloc&) {
+  return false;
+}
+
+/// Bytes of an answer that count: those that are not there anyway, and not few.
+std::uint64_t memory_of(const Response& response) {
+  const std::uint64_t size = response.body_view().size();
+  return std::holds_alternative<std::span<const std::byte>>(response.body) || size < kChunk ? 0 : size;
+}
+
 Response body_too_large(std::uint64_t limit) {
   return problem(
       {ErrorCode::kTooLarge, "the body is larger than the limit of " + std::to_string(limit) + " bytes"});
@@ -100,6 +123,8 @@ struct HttpServer::State {
   asio::io_context io{1};
   tcp::acceptor acceptor{io};
   asio::signal_set signals{io};
+  asio::signal_set hangups{io};
+  std::function<void()> reload;
   asio::steady_timer drain{io};
   tcp::endpoint endpoint;
   Handler* handler = nullptr;
@@ -109,14 +134,22 @@ struct HttpServer::State {
   std::atomic<std::uint64_t> running = 0;
   std::atomic<std::uint64_t> buffered = 0;
   std::atomic<std::uint64_t> refused_connections = 0;
-  std::atomic<std::uint64_t> refused_bodies = 0;
+  std::atomic<std::uint64_t> refused_for_memory = 0;
+  std::size_t turned_away = 0;
   bool told_to_stop = false;
   bool stopping = false;
-  std::stop_source abandon;
+  std::function<void()> on_stop;
 
   asio::awaitable<void> accept();
+  void welcome(tcp::socket socket);
+  /// Closes the session that has kept the server waiting longest, of those that hold memory where
+  /// that is what is needed. False where none has.
+  bool close_laggard(bool holding_memory);
+  /// Closes laggards until the bytes held are within the limit; false where that cannot be.
+  bool make_room();
   void await_signal();
   void be_told_to_stop();
+  void await_hangup();
   void begin_stop();
   void cut_off();
 };
@@ -135,6 +168,7 @@ class Held {
     mine_ += bytes;
   }
   void release() { total_ -= std::exchange(mine_, 0); }
+  std::uint64_t mine() const { return mine_; }
 
  private:
   std::atomic<std::uint64_t>& total_;
@@ -157,39 +191,75 @@ class Counted {
 /// has enough. Its coroutine keeps it alive.
 class Session : public std::enable_shared_from_this<Session> {
  public:
-  Session(HttpServer::State& server, tcp::socket socket)
-      : server_(server), socket_(std::move(socket)), timer_(server.io), counted_(server.connections) {
+  /// `welcome`: false for a connection beyond the limit, which is told so and closed.
+  Session(HttpServer::State& server, tcp::socket socket, bool welcome)
+      : server_(server),
+        socket_(std::move(socket)),
+        timer_(server.io),
+        counted_(server.connections),
+        welcome_(welcome) {
     server_.sessions.insert(this);
+    if (!welcome_) ++server_.turned_away;
   }
-  ~Session() { server_.sessions.erase(this); }
+  ~Session() {
+    server_.sessions.erase(this);
+    if (!welcome_) --server_.turned_away;
+  }
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  bool is_idle() const { return idle_; }
-  Clock::time_point since() const { return since_; }
+  bool is_idle() const { return doing_ == Doing::kIdle; }
+  bool holds_memory() const { return held_.mine() != 0; }
+
+  /// How long it has kept the server waiting beyond what a client may; none while it waits for us.
+  std::optional<Clock::duration> lag() const;
 
   /// Ends it from outside: whatever it waits for on the socket fails.
   void close() {
     error_code ignored;
     std::ignore = socket_.close(ignored);
   }
+  /// Ends it for the sake of others, who may have its memory from now on.
+  void make_way() {
+    doing_ = Doing::kClosed;
+    held_.release();
+    close();
+  }
+  /// Ends it while its request may be worked on.
+  void abandon() {
+    abandoned_.request_stop();
+    close();
+  }
 
   asio::awaitable<void> run();
 
-  /// For a connection beyond the limit.
-  asio::awaitable<void> turn_away();
-
  private:
+  enum class Doing {
+    kIdle,      ///< waits for a request to begin
+    kTransfer,  ///< reads or writes
+    kWork,      ///< waits for the handler
+    kClosed,    ///< has made way
+  };
+
   /// From now on, operations on the socket are cancelled after `limit`.
   void allow(std::chrono::milliseconds limit);
+  void allow_until(Clock::time_point deadline);
   void allow_forever() { ++allowance_; }
+  /// A transfer begins that may take `limit` in all.
+  void begin_transfer(std::chrono::milliseconds limit);
+  /// It went on by so many bytes; who falls behind the least rate is cut off.
+  void advance_transfer(std::size_t bytes);
 
+  asio::awaitable<void> turn_away();
   asio::awaitable<bool> wait_for_request();
   asio::awaitable<bool> serve_one();
-  asio::awaitable<std::optional<Response>> read_body(Parser& parser, std::uint64_t limit, Bytes& body,
-                                                     Held& held);
+  asio::awaitable<std::optional<Response>> read_body(Parser& parser, std::uint64_t limit, Bytes& body);
+  asio::awaitable<bool> pass_over_body(Parser& parser);
   asio::awaitable<Response> answer(const Request& request);
+  void watch();
   asio::awaitable<bool> write(const Request& request, Response response, unsigned version, bool keep_alive);
+  template <typename Body>
+  asio::awaitable<error_code> write_message(http::response<Body>& message);
   asio::awaitable<void> linger();
 
   HttpServer::State& server_;
@@ -197,16 +267,63 @@ class Session : public std::enable_shared_from_this<Session> {
   asio::steady_timer timer_;
   Counted counted_;
   beast::flat_buffer buffer_{HttpServer::kMaxHead + kChunk};
+  const bool welcome_;
+  Held held_{server_.buffered};
+  std::stop_source abandoned_;  ///< the request that is worked on
   std::uint64_t allowance_ = 0;
   bool timed_out_ = false;
-  bool idle_ = true;
-  Clock::time_point since_ = Clock::now();
+  Doing doing_ = Doing::kIdle;
+  Clock::time_point since_ = Clock::now();  ///< it has been idle, or the request's first byte came
+  Clock::time_point transfer_begin_;
+  Clock::time_point transfer_end_;  ///< at the latest
+  std::uint64_t transferred_ = 0;   ///< bytes
 };
 
+std::optional<Clock::duration> Session::lag() const {
+  if (!welcome_) return std::nullopt;
+  switch (doing_) {
+    case Doing::kIdle:
+      // Waiting for nothing counts from its first moment, and more than being slow.
+      return Clock::now() - since_ + server_.options.lag_when_full;
+    case Doing::kTransfer: {
+      const Clock::duration lag =
+          Clock::now() - transfer_begin_ -
+          std::chrono::milliseconds(transferred_ * 1000 /
+                                    std::max<std::uint64_t>(server_.options.min_rate, 1));
+      if (lag >= server_.options.lag_when_full) return lag;
+      return std::nullopt;
+    }
+    case Doing::kWork:
+    case Doing::kClosed:
+      return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+void Session::begin_transfer(std::chrono::milliseconds limit) {
+  doing_ = Doing::kTransfer;
+  transfer_begin_ = Clock::now();
+  transfer_end_ = transfer_begin_ + limit;
+  transferred_ = 0;
+  advance_transfer(0);
+}
+
+void Session::advance_transfer(std::size_t bytes) {
+  transferred_ += bytes;
+  const std::uint64_t rate = std::max<std::uint64_t>(server_.options.min_rate, 1);
+  const auto due =
+      transfer_begin_ + server_.options.max_lag + std::chrono::milliseconds(transferred_ * 1000 / rate);
+  allow_until(std::min<Clock::time_point>(transfer_end_, due));
+}
+
 void Session::allow(std::chrono::milliseconds limit) {
+  allow_until(Clock::now() + limit);
+}
+
+void Session::allow_until(Clock::time_point deadline) {
   timed_out_ = false;
   const std::uint64_t mine = ++allowance_;
-  timer_.expires_after(limit);
+  timer_.expires_at(deadline);
   timer_.async_wait([self = shared_from_this(), mine](error_code error) {
     // The timer may have fired just before it was set anew.
     if (error || mine != self->allowance_) return;
@@ -218,7 +335,8 @@ void Session::allow(std::chrono::milliseconds limit) {
 
 asio::awaitable<void> Session::run() {
   try {
-    for (bool more = true; more && !server_.stopping;) {
+    if (!welcome_) co_await turn_away();
+    for (bool more = welcome_; more && !server_.stopping;) {
       more = co_await wait_for_request();
       if (more) more = co_await serve_one();
     }
@@ -230,23 +348,15 @@ asio::awaitable<void> Session::run() {
 }
 
 asio::awaitable<void> Session::turn_away() {
-  idle_ = false;
-  allow(kLinger);
-  ++server_.refused_connections;
-  const Request request = unread_request();
-  Response busy = problem({ErrorCode::kBusy, "too many connections"});
-  co_await write(request, std::move(busy), 11, false);
-  timer_.cancel();
-  close();
+  if (co_await write(unread_request(), busy("too many connections"), 11, false)) co_await linger();
 }
 
 asio::awaitable<bool> Session::wait_for_request() {
   if (buffer_.size() != 0) co_return true;
-  idle_ = true;
+  doing_ = Doing::kIdle;
   since_ = Clock::now();
   allow(server_.options.idle_timeout);
   const auto [error, size] = co_await socket_.async_read_some(buffer_.prepare(4096), kQuietly);
-  idle_ = false;
   buffer_.commit(size);
   co_return !error;
 }
@@ -259,7 +369,7 @@ asio::awaitable<bool> Session::serve_one() {
   // Told by the handler, once it knows the head; counted in read_body().
   parser.body_limit(boost::none);
 
-  allow(server_.options.header_timeout);
+  begin_transfer(server_.options.header_timeout);
   const auto [error, unused] = co_await http::async_read_header(socket_, buffer_, parser, kQuietly);
   if (error) {
     std::optional<Response> refusal;
@@ -279,7 +389,8 @@ asio::awaitable<bool> Session::serve_one() {
 
   const Counted running(server_.running);
   Request request = make_request(parser.get());
-  request.abandoned = server_.abandon.get_token();
+  abandoned_ = std::stop_source();
+  request.abandoned = abandoned_.get_token();
   const unsigned version = parser.get().version();
   Admission admission = server_.handler->admit(request);
   std::optional<Response> refusal = std::move(admission.refusal);
@@ -287,48 +398,64 @@ asio::awaitable<bool> Session::serve_one() {
   if (!refusal && parser.content_length().value_or(0) > admission.max_body)
     refusal = body_too_large(admission.max_body);
 
+  const std::string* expect = request.header("Expect");
+  // Who was to be asked for the body may send it or not: no way to tell it from the next request.
+  const std::uint64_t length = parser.content_length().value_or(UINT64_MAX);
+  const bool pass_over =
+      refusal && has_body && expect == nullptr && length <= admission.max_body && length <= kMaxPassedOver;
   Bytes body;
-  Held held(server_.buffered);
   if (!refusal && has_body) {
-    const std::string* expect = request.header("Expect");
     if (expect != nullptr && !same_name(*expect, "100-continue"))
       refusal = problem(417, {ErrorCode::kInvalidArgument, "this expectation is not understood"});
     else
-      refusal = co_await read_body(parser, admission.max_body, body, held);
+      refusal = co_await read_body(parser, admission.max_body, body);
   }
   request.body = body;
 
   // A body left unread would be taken for the next request.
-  const bool unread = has_body && refusal.has_value();
+  const bool unread = has_body && refusal.has_value() && !pass_over;
   Response response;
   if (refusal) {
     response = std::move(*refusal);
   } else {
     allow_forever();
+    doing_ = Doing::kWork;
+    watch();
     response = co_await answer(request);
+    error_code ignored;
+    std::ignore = socket_.cancel(ignored);
   }
   request.body = {};
   body = Bytes();
-  held.release();
+  held_.release();
+  // Who does not take its answers must not fill the memory with them.
+  held_.add(memory_of(response));
+  if (!server_.make_room()) {
+    ++server_.refused_for_memory;
+    held_.release();
+    response = busy("too many answers wait to be taken");
+  }
 
   const bool keep_alive = parser.keep_alive() && !unread && !server_.stopping;
-  if (!co_await write(request, std::move(response), version, keep_alive)) co_return false;
+  const bool written = co_await write(request, std::move(response), version, keep_alive);
+  held_.release();
+  if (!written) co_return false;
   if (unread) co_await linger();
+  if (pass_over && keep_alive) co_return co_await pass_over_body(parser);
   co_return keep_alive;
 }
 
 /// Appends the body to `body`; the answer that refuses it where it cannot be taken.
-asio::awaitable<std::optional<Response>> Session::read_body(Parser& parser, std::uint64_t limit, Bytes& body,
-                                                            Held& held) {
-  allow(server_.options.body_timeout);
+asio::awaitable<std::optional<Response>> Session::read_body(Parser& parser, std::uint64_t limit,
+                                                            Bytes& body) {
+  begin_transfer(server_.options.body_timeout);
   if (const auto expect = parser.get().find(http::field::expect);
       expect != parser.get().end() && buffer_.size() == 0) {
     constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
     // A client that is gone shows when its body is read.
     co_await asio::async_write(socket_, asio::buffer(kContinue), kQuietly);
   }
-  // Memory that is reserved costs nothing until bytes arrive in it.
-  body.reserve(parser.content_length().value_or(0));
+  const std::uint64_t expected = parser.content_length().value_or(0);
   Bytes chunk(kChunk);
   while (!parser.is_done()) {
     auto& target = parser.get().body();
@@ -336,18 +463,50 @@ asio::awaitable<std::optional<Response>> Session::read_body(Parser& parser, std:
     target.size = chunk.size();
     const auto [error, unused] = co_await http::async_read_some(socket_, buffer_, parser, kQuietly);
     const std::size_t received = chunk.size() - target.size;
-    body.insert(body.end(), chunk.begin(), chunk.begin() + static_cast<std::ptrdiff_t>(received));
     if (timed_out_) co_return problem({ErrorCode::kTimeout, "the request's body did not come in time"});
     if (error && error != http::error::need_buffer)
       co_return problem({ErrorCode::kInvalidArgument, "the request's body is broken off or malformed"});
+    if (!append(body, std::span(chunk).first(received), expected))
+      co_return busy("the server has not enough memory for this body now");
     if (body.size() > limit) co_return body_too_large(limit);
-    held.add(received);
-    if (server_.buffered > server_.options.max_buffered) {
-      ++server_.refused_bodies;
-      co_return problem({ErrorCode::kBusy, "too many uploads at one time"});
+    advance_transfer(received);
+    held_.add(received);
+    if (!server_.make_room()) {
+      ++server_.refused_for_memory;
+      co_return busy("too many uploads at one time");
     }
   }
   co_return std::nullopt;
+}
+
+/// Reads the body of a request that was answered already; false where it does not come.
+asio::awaitable<bool> Session::pass_over_body(Parser& parser) {
+  begin_transfer(server_.options.body_timeout);
+  Bytes chunk(kChunk);
+  while (!parser.is_done()) {
+    auto& target = parser.get().body();
+    target.data = chunk.data();
+    target.size = chunk.size();
+    const auto [error, unused] = co_await http::async_read_some(socket_, buffer_, parser, kQuietly);
+    if (error && error != http::error::need_buffer) co_return false;
+    advance_transfer(chunk.size() - target.size);
+  }
+  co_return true;
+}
+
+/// Gives up the request that is worked on as soon as the client is gone.
+void Session::watch() {
+  socket_.async_wait(tcp::socket::wait_read, [self = shared_from_this()](error_code error) {
+    // Cancelled, mostly: the answer is there.
+    if (error || self->doing_ != Doing::kWork) return;
+    char next = 0;
+    const ssize_t there = ::recv(self->socket_.native_handle(), &next, 1, MSG_PEEK | MSG_DONTWAIT);
+    // An event may be about bytes that were read meanwhile.
+    if (there < 0 && (errno == EAGAIN || errno == EINTR))
+      self->watch();
+    else if (there <= 0)
+      self->abandoned_.request_stop();
+  });
 }
 
 asio::awaitable<Response> Session::answer(const Request& request) {
@@ -367,7 +526,7 @@ asio::awaitable<Response> Session::answer(const Request& request) {
 /// Writes the answer and its line in the log; false where the client is gone.
 asio::awaitable<bool> Session::write(const Request& request, Response response, unsigned version,
                                      bool keep_alive) {
-  allow(server_.options.write_timeout);
+  begin_transfer(server_.options.write_timeout);
   const std::string_view body = response.body_view();
   const auto fill_head = [&](auto& message) {
     message.result(static_cast<unsigned>(response.status));
@@ -385,12 +544,12 @@ asio::awaitable<bool> Session::write(const Request& request, Response response, 
   if (request.method == "HEAD" || body.empty()) {
     http::response<http::empty_body> message;
     fill_head(message);
-    std::tie(error, std::ignore) = co_await http::async_write(socket_, message, kQuietly);
+    error = co_await write_message(message);
   } else {
     http::response<http::span_body<const char>> message;
     message.body() = {body.data(), body.size()};
     fill_head(message);
-    std::tie(error, std::ignore) = co_await http::async_write(socket_, message, kQuietly);
+    error = co_await write_message(message);
   }
   const std::chrono::duration<double> spent = Clock::now() - since_;
   // What a client calls its method may be anything.
@@ -411,12 +570,24 @@ asio::awaitable<bool> Session::write(const Request& request, Response response, 
   co_return !error;
 }
 
+/// As the client takes it, piece by piece.
+template <typename Body>
+asio::awaitable<error_code> Session::write_message(http::response<Body>& message) {
+  http::response_serializer<Body> serializer(message);
+  while (!serializer.is_done()) {
+    const auto [error, size] = co_await http::async_write_some(socket_, serializer, kQuietly);
+    if (error) co_return error;
+    advance_transfer(size);
+  }
+  co_return error_code();
+}
+
 /// Lets the client read the last answer: a socket closed with bytes unread takes
 /// what is still on its way along (RFC 9112, section 9.6).
 asio::awaitable<void> Session::linger() {
   error_code ignored;
   std::ignore = socket_.shutdown(tcp::socket::shutdown_send, ignored);
-  allow(kLinger);
+  begin_transfer(kLinger);
   buffer_.consume(buffer_.size());
   for (;;) {
     const auto [error, size] = co_await socket_.async_read_some(buffer_.prepare(kChunk), kQuietly);
@@ -430,33 +601,51 @@ asio::awaitable<void> HttpServer::State::accept() {
   while (!stopping) {
     auto [error, socket] = co_await acceptor.async_accept(kQuietly);
     if (stopping) co_return;
-    if (error) {
-      // Out of descriptors or memory, mostly: it passes once some session ends.
-      spdlog::warn("cannot accept a connection: {}", error.message());
-      asio::steady_timer pause(io, kAcceptPause);
-      co_await pause.async_wait(kQuietly);
-      continue;
+    if (!error) {
+      try {
+        welcome(std::move(socket));
+        continue;
+      } catch (const std::bad_alloc&) {
+        error = asio::error::no_memory;
+      }
     }
-    error_code ignored;
-    std::ignore = socket.set_option(tcp::no_delay(true), ignored);
-    bool room = sessions.size() < options.max_connections;
-    if (!room) {
-      // The connection that has waited longest for nothing makes way.
-      Session* oldest = nullptr;
-      for (Session* session : sessions)
-        if (session->is_idle() && (oldest == nullptr || session->since() < oldest->since())) oldest = session;
-      room = oldest != nullptr;
-      if (room) oldest->close();
-    }
-    const auto session = std::make_shared<Session>(*this, std::move(socket));
-    const auto live = [session, room]() -> asio::awaitable<void> {
-      if (room)
-        co_await session->run();
-      else
-        co_await session->turn_away();
-    };
-    asio::co_spawn(io, live, asio::detached);
+    // Out of descriptors or memory, mostly: it passes once some session ends.
+    spdlog::warn("cannot accept a connection: {}", error.message());
+    if (close_laggard(/*holding_memory=*/false)) continue;
+    asio::steady_timer pause(io, kAcceptPause);
+    co_await pause.async_wait(kQuietly);
   }
+}
+
+void HttpServer::State::welcome(tcp::socket socket) {
+  error_code ignored;
+  std::ignore = socket.set_option(tcp::no_delay(true), ignored);
+  const bool room =
+      sessions.size() - turned_away < options.max_connections || close_laggard(/*holding_memory=*/false);
+  if (!room) ++refused_connections;
+  if (!room && turned_away >= kMaxTurnedAway) return;
+  const auto session = std::make_shared<Session>(*this, std::move(socket), room);
+  asio::co_spawn(io, [session] { return session->run(); }, asio::detached);
+}
+
+bool HttpServer::State::close_laggard(bool holding_memory) {
+  Session* slowest = nullptr;
+  Clock::duration most{};
+  for (Session* session : sessions) {
+    const auto lag = session->lag();
+    if (!lag || (holding_memory && !session->holds_memory()) || (slowest != nullptr && *lag <= most))
+      continue;
+    slowest = session;
+    most = *lag;
+  }
+  if (slowest != nullptr) slowest->make_way();
+  return slowest != nullptr;
+}
+
+bool HttpServer::State::make_room() {
+  while (buffered > options.max_buffered)
+    if (!close_laggard(/*holding_memory=*/true)) return false;
+  return true;
 }
 
 void HttpServer::State::await_signal() {
@@ -475,7 +664,7 @@ void HttpServer::State::await_signal() {
 void HttpServer::State::be_told_to_stop() {
   if (told_to_stop) return;
   told_to_stop = true;
-  if (options.on_stop) options.on_stop();
+  if (options.on_told_to_stop) options.on_told_to_stop();
   if (options.stop_delay.count() <= 0) return begin_stop();
   delay.expires_after(options.stop_delay);
   delay.async_wait([this](error_code error) {
@@ -483,9 +672,18 @@ void HttpServer::State::be_told_to_stop() {
   });
 }
 
+void HttpServer::State::await_hangup() {
+  hangups.async_wait([this](error_code error, int) {
+    if (error) return;
+    reload();
+    await_hangup();
+  });
+}
+
 void HttpServer::State::begin_stop() {
   if (stopping) return;
   stopping = true;
+  if (on_stop) on_stop();
   error_code ignored;
   std::ignore = acceptor.close(ignored);
   for (Session* session : sessions)
@@ -497,8 +695,7 @@ void HttpServer::State::begin_stop() {
 }
 
 void HttpServer::State::cut_off() {
-  abandon.request_stop();
-  for (Session* session : sessions) session->close();
+  for (Session* session : sessions) session->abandon();
 }
 
 HttpServer::HttpServer(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -546,7 +743,7 @@ HttpLoad HttpServer::load() const {
           .running = state_->running,
           .buffered = state_->buffered,
           .refused_connections = state_->refused_connections,
-          .refused_bodies = state_->refused_bodies};
+          .refused_for_memory = state_->refused_for_memory};
 }
 
 bool HttpServer::is_loopback() const {
@@ -563,6 +760,20 @@ void HttpServer::stop_on_signals() {
   state_->signals.add(SIGTERM);
   state_->signals.add(SIGINT);
   state_->await_signal();
+}
+
+void HttpServer::on_stop(std::function<void()> told) {
+  state_->on_stop = std::move(told);
+}
+
+void HttpServer::on_hangup(std::function<void()> reload) {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGHUP);
+  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+  state_->reload = std::move(reload);
+  state_->hangups.add(SIGHUP);
+  state_->await_hangup();
 }
 
 void HttpServer::run(Handler& handler) {

@@ -2,10 +2,16 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <boost/beast/http/status.hpp>
 #include <nlohmann/json.hpp>
 
 namespace xray {
+namespace {
+
+constexpr const char* kRetryAfter = "Retry-After";
+
+}  // namespace
 
 int http_status(ErrorCode code) {
   switch (code) {
@@ -37,24 +43,30 @@ int http_status(ErrorCode code) {
 
 Response problem(int status, const Error& error) {
   std::string detail = error.message;
-  if (status == 500) {
-    spdlog::error("{}: {}", name(error.code), error.message);
-    detail = "the server failed to do its part; its log tells more";
-  }
+  if (status == 500 || status == 507) spdlog::error("{}: {}", name(error.code), error.message);
+  if (status == 500) detail = "the server failed to do its part; its log tells more";
   const std::string_view title =
       boost::beast::http::obsolete_reason(boost::beast::http::int_to_status(static_cast<unsigned>(status)));
   Response response = json_response(status, {{"type", "about:blank"},
                                              {"title", title},
                                              {"status", status},
                                              {"detail", detail},
-                                             {"code", name(error.code)}});
+                                             {"code", name(error.code)},
+                                             {"error", detail}});
   response.headers.front().value = "application/problem+json";
-  if (status == 503) response.headers.push_back({"Retry-After", "1"});
+  if (status == 503) response.headers.push_back({kRetryAfter, "1"});
   return response;
 }
 
 Response problem(const Error& error) {
   return problem(http_status(error.code), error);
+}
+
+Response busy(const std::string& why, std::chrono::milliseconds wait) {
+  Response response = problem({ErrorCode::kBusy, why});
+  const auto seconds = std::max<std::int64_t>(1, std::chrono::ceil<std::chrono::seconds>(wait).count());
+  response.headers.back() = {kRetryAfter, std::to_string(seconds)};
+  return response;
 }
 
 }  // namespace xray

@@ -1,7 +1,10 @@
 #include "serve/http/router.h"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <exception>
+#include <new>
 
 #include "serve/http/guard.h"
 #include "serve/http/problem.h"
@@ -10,28 +13,20 @@
 namespace xray {
 namespace {
 
-/// What stands for {...} in `path`; nothing where the path is another one.
-std::optional<std::string_view> match(std::string_view pattern, std::string_view path) {
-  const std::size_t open = pattern.find('{');
-  if (open == std::string_view::npos)
-    return pattern == path ? std::optional<std::string_view>("") : std::nullopt;
-  const std::string_view after = pattern.substr(pattern.find('}') + 1);
-  if (path.size() <= open + after.size() || !path.starts_with(pattern.substr(0, open)) ||
-      !path.ends_with(after))
-    return std::nullopt;
-  const std::string_view value = path.substr(open, path.size() - open - after.size());
-  return value.find('/') == std::string_view::npos ? std::optional(value) : std::nullopt;
-}
+using Clock = std::chrono::steady_clock;
 
 bool allows(const Route& route, std::string_view method) {
   return route.method == method || (route.method == "GET" && method == "HEAD");
 }
 
-Response run(const Route& route, const Request& request, std::string_view parameter) {
+Response run(const Route& route, const Request& request, const PathParameters& parameters) {
   const LogScope of_request({{"request_id", request.id}, {"trace_id", request.trace.trace_id}});
   Response response;
   try {
-    response = route.run(request, parameter);
+    response = route.run(request, parameters);
+  } catch (const std::bad_alloc&) {
+    spdlog::error("not enough memory for {} {}", route.method, route.pattern);
+    response = busy("the server has not enough memory for this request now");
   } catch (const std::exception& error) {
     response = problem({ErrorCode::kInternal, error.what()});
   }
@@ -39,30 +34,78 @@ Response run(const Route& route, const Request& request, std::string_view parame
   return response;
 }
 
+/// Tells to come back when what waits now has been done: then there is room for sure.
+Response too_many(const Route& route, const WorkQueue& queue) {
+  Response response = busy("too many requests wait already; try again later", queue.expected_wait());
+  response.route = route.pattern;
+  return response;
+}
+
+/// Expectations fail where tasks suddenly take much longer (a database locked by another process).
+/// Whoever has waited this long is told to come back rather than served.
+constexpr std::chrono::seconds kStale{10};
+
 }  // namespace
 
-Router::Router(std::vector<Route> routes, const RouterOptions& options)
+std::optional<PathParameters> match_path(std::string_view pattern, std::string_view path) {
+  PathParameters found;
+  for (;;) {
+    const std::size_t literal = std::min(pattern.find('{'), pattern.size());
+    if (!path.starts_with(pattern.substr(0, literal))) return std::nullopt;
+    path.remove_prefix(literal);
+    pattern.remove_prefix(literal);
+    if (pattern.empty()) return path.empty() ? std::optional(found) : std::nullopt;
+    pattern.remove_prefix(pattern.find('}') + 1);
+    const std::string_view segment = path.substr(0, path.find('/'));
+    const std::string_view after = pattern.substr(0, pattern.find('/'));
+    if (segment.size() <= after.size() || !segment.ends_with(after)) return std::nullopt;
+    const std::size_t size = segment.size() - after.size();
+    found.add(path.substr(0, size));
+    path.remove_prefix(size);
+  }
+}
+
+Router::Router(std::vector<Route> routes, WorkQueue& diagnoses, const RouterOptions& options)
     : routes_(std::move(routes)),
       loopback_only_(options.loopback_only),
-      lookups_(options.lookup_workers, options.lookup_queue),
-      diagnoses_(options.diagnosis_workers, options.diagnosis_queue) {}
+      lookups_(options.lookup_workers, options.lookup_queue, options.lookup_wait),
+      diagnoses_(diagnoses) {}
+
+WorkQueue* Router::queue_of(const Route& route) {
+  switch (route.lane) {
+    case Lane::kAtOnce:
+      return nullptr;
+    case Lane::kLookup:
+      return &lookups_;
+    case Lane::kDiagnosis:
+      return &diagnoses_;
+  }
+  return nullptr;
+}
 
 Router::Match Router::find(std::string_view method, std::string_view path) const {
   for (const Route& route : routes_) {
     if (!allows(route, method)) continue;
-    if (const auto parameter = match(route.pattern, path)) return {&route, *parameter};
+    if (const auto parameters = match_path(route.pattern, path)) return {&route, *parameters};
   }
   return {};
 }
 
 Admission Router::admit(const Request& head) {
   if (const auto refused = guard(head, loopback_only_)) return {0, problem(refused->status, refused->error)};
-  if (const Match found = find(head.method, head.path); found.route != nullptr)
+  if (const Match found = find(head.method, head.path); found.route != nullptr) {
+    // A body that would be refused later need not be read.
+    WorkQueue* const queue = queue_of(*found.route);
+    if (queue != nullptr && !queue->has_room()) {
+      queue->count_refused();
+      return {found.route->max_body, too_many(*found.route, *queue)};
+    }
     return {found.route->max_body, std::nullopt};
+  }
 
   std::string allow;
   for (const Route& route : routes_) {
-    if (!match(route.pattern, head.path)) continue;
+    if (!match_path(route.pattern, head.path)) continue;
     allow +=
         (allow.empty() ? "" : ", ") + std::string(route.method) + (route.method == "GET" ? ", HEAD" : "");
   }
@@ -74,28 +117,20 @@ Admission Router::admit(const Request& head) {
 
 void Router::handle(const Request& request, Reply reply) {
   const Match found = find(request.method, request.path);
-  const auto work = [found, &request, reply] {
-    if (request.abandoned.stop_requested())
-      reply(problem({ErrorCode::kCancelled, "the server is stopping"}));
-    else
-      reply(run(*found.route, request, found.parameter));
-  };
-  bool taken = true;
-  switch (found.route->lane) {
-    case Lane::kAtOnce:
-      work();
-      break;
-    case Lane::kLookup:
-      taken = lookups_.submit(work);
-      break;
-    case Lane::kDiagnosis:
-      taken = diagnoses_.submit(work);
-      break;
+  WorkQueue* const queue = queue_of(*found.route);
+  if (queue == nullptr) {
+    reply(run(*found.route, request, found.parameters));
+    return;
   }
-  if (taken) return;
-  Response busy = problem({ErrorCode::kBusy, "too many requests wait already; try again in a second"});
-  busy.route = found.route->pattern;
-  reply(std::move(busy));
+  const bool taken = queue->submit([found, queue, &request, reply, begin = Clock::now()] {
+    if (request.abandoned.stop_requested())
+      reply(problem({ErrorCode::kCancelled, "the client is gone, or the server is stopping"}));
+    else if (Clock::now() - begin > kStale)
+      reply(too_many(*found.route, *queue));
+    else
+      reply(run(*found.route, request, found.parameters));
+  });
+  if (!taken) reply(too_many(*found.route, *queue));
 }
 
 }  // namespace xray

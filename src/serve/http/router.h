@@ -1,13 +1,17 @@
 #pragma once
 
+#include <array>
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
 
+#include "common/work_queue.h"
 #include "serve/http/handler.h"
-#include "serve/http/work_queue.h"
 
 namespace xray {
 
@@ -15,17 +19,39 @@ namespace xray {
 enum class Lane {
   kAtOnce,     ///< on the server's thread: microseconds, no blocking
   kLookup,     ///< reading the store, drawing pictures
-  kDiagnosis,  ///< running the network; its queue is what --queue bounds
+  kDiagnosis,  ///< running the network, in the queue that all doors share
 };
+
+/// What stands in a path for the {...} of its pattern, as it was sent, never empty.
+class PathParameters {
+ public:
+  static constexpr std::size_t kMost = 2;
+
+  /// In the pattern's order; empty where it has fewer.
+  std::string_view operator[](std::size_t index) const { return values_.at(index); }
+  /// The first: most patterns have no other.
+  operator std::string_view() const { return values_[0]; }
+
+  void add(std::string_view value) { values_.at(count_++) = value; }
+
+ private:
+  std::array<std::string_view, kMost> values_;
+  std::size_t count_ = 0;
+};
+
+/// What `path` has for the parameters of `pattern`: "/models/{name}:predict" is for
+/// "/models/xray:predict" with "xray". No parameter reaches over a "/". Nothing where the
+/// path is another one.
+std::optional<PathParameters> match_path(std::string_view pattern, std::string_view path);
 
 /// One method on one path.
 struct Route {
   std::string_view method;   ///< "GET" answers HEAD too
-  std::string_view pattern;  ///< "/api/v1/findings/{id}/image": at most one parameter
+  std::string_view pattern;  ///< "/api/v1/findings/{id}/image": at most PathParameters::kMost
   Lane lane = Lane::kAtOnce;
   std::uint64_t max_body = 0;
-  /// `parameter`: what stands in the path for {...}; empty without one. May throw: 500.
-  std::function<Response(const Request&, std::string_view parameter)> run;
+  /// May throw: 500. Takes a std::string_view instead where one parameter is enough.
+  std::function<Response(const Request&, const PathParameters&)> run;
 };
 
 /// How much may go on at one time.
@@ -33,20 +59,21 @@ struct RouterOptions {
   bool loopback_only = true;  ///< see guard()
   int lookup_workers = 2;
   int lookup_queue = 256;
-  int diagnosis_workers = 2;
-  int diagnosis_queue = 32;
+  std::chrono::milliseconds lookup_wait{2'000};  ///< see WorkQueue's max_wait
 };
 
 /// Sends each request to its route: 404 and 405 (with Allow) where there is none,
-/// 503 where the lane is full.
+/// 503 where the lane is full, at once and with the time after which it should not be. Nobody
+/// works for clients that are gone.
 class Router : public Handler {
  public:
-  Router(std::vector<Route> routes, const RouterOptions& options);
+  /// `diagnoses` is where Lane::kDiagnosis is worked off, shared with other doors; it ends,
+  /// or has replied to every request, before the router does.
+  Router(std::vector<Route> routes, WorkQueue& diagnoses, const RouterOptions& options);
 
   std::span<const Route> routes() const { return routes_; }
-  /// The queues of Lane::kLookup and Lane::kDiagnosis.
-  WorkQueue& lookups() { return lookups_; }
-  WorkQueue& diagnoses() { return diagnoses_; }
+  /// The queue of Lane::kLookup.
+  const WorkQueue& lookups() const { return lookups_; }
 
   Admission admit(const Request& head) override;
   void handle(const Request& request, Reply reply) override;
@@ -54,14 +81,16 @@ class Router : public Handler {
  private:
   struct Match {
     const Route* route = nullptr;
-    std::string_view parameter;
+    PathParameters parameters;
   };
   Match find(std::string_view method, std::string_view path) const;
+  /// Null for what is done at once.
+  WorkQueue* queue_of(const Route& route);
 
   std::vector<Route> routes_;
   bool loopback_only_;
   WorkQueue lookups_;
-  WorkQueue diagnoses_;
+  WorkQueue& diagnoses_;
 };
 
 }  // namespace xray

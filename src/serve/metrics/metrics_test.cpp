@@ -137,7 +137,7 @@ class MetricsTest : public testing::Test {
     std::vector<Route> routes = health_routes(readiness_, store_);
     routes.push_back(metrics_route(metrics_));
     routes.push_back({"POST", "/films/{id}", Lane::kDiagnosis, 1'000'000,
-                      [this](const Request& request, std::string_view) -> Response {
+                      [this](const Request& request, const PathParameters&) -> Response {
                         const auto finding = models_->diagnose(*models_->primary(), request.body);
                         if (finding) (void)store_.put(*finding, "DOE_JANE", request.body);
                         return {finding ? 201 : 400};
@@ -145,10 +145,10 @@ class MetricsTest : public testing::Test {
     routes.push_back(
         {"GET", "/assets/main-1a2b.js", Lane::kAtOnce, 0,
          [](const Request&, std::string_view) -> Response { return {200, {}, std::string("x")}; }});
-    router_ = std::make_unique<Router>(std::move(routes), RouterOptions{.diagnosis_queue = 7});
-    router_->diagnoses().observe_waits([this](auto wait) { metrics_.on_wait(wait); });
+    router_ = std::make_unique<Router>(std::move(routes), *diagnoses_, RouterOptions{});
+    diagnoses_->observe_waits([this](auto wait) { metrics_.on_wait(wait); });
     metrics_.add_source(http_source(*server_));
-    metrics_.add_source(queue_source("diagnosis", router_->diagnoses()));
+    metrics_.add_source(queue_source("diagnosis", *diagnoses_));
     metrics_.add_source(queue_source("lookup", router_->lookups()));
     metrics_.add_source(model_source(*models_));
     metrics_.add_source(readiness_source(readiness_));
@@ -159,6 +159,7 @@ class MetricsTest : public testing::Test {
   void TearDown() override {
     server_->stop();
     thread_.join();
+    diagnoses_.reset();
     router_.reset();
   }
 
@@ -180,6 +181,7 @@ class MetricsTest : public testing::Test {
   ObservedStore store_{*kept_, metrics_};
   std::unique_ptr<ModelSet> models_;
   std::unique_ptr<HttpServer> server_;
+  std::unique_ptr<WorkQueue> diagnoses_ = std::make_unique<WorkQueue>(2, 7);
   std::unique_ptr<Router> router_;
   std::thread thread_;
 };

@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <limits>
@@ -79,7 +80,7 @@ MetricSource http_source(const HttpServer& server) {
     out.gauge("xray_http_held_bytes_limit", "Bytes of requests' bodies that may be held.",
               number(options.max_buffered));
     out.counter(kRefused, kRefusedHelp, number(load.refused_connections), {{"limit", "connections"}});
-    out.counter(kRefused, kRefusedHelp, number(load.refused_bodies), {{"limit", "held_bytes"}});
+    out.counter(kRefused, kRefusedHelp, number(load.refused_for_memory), {{"limit", "held_bytes"}});
   };
 }
 
@@ -104,6 +105,28 @@ MetricSource model_source(const ModelSet& models) {
                  {"version", model->version},
                  {"precision", origin != nullptr ? name(origin->precision) : "unknown"}});
     }
+    const auto catalogue = models.catalogue();
+    for (const ModelState state : {ModelState::kLoading, ModelState::kServing, ModelState::kRefused})
+      out.gauge("xray_model_packages", "Model packages by what became of them.",
+                static_cast<double>(std::ranges::count(catalogue->statuses, state, &ModelStatus::state)),
+                {{"state", name(state)}});
+  };
+}
+
+MetricSource shadow_source(const Shadow& shadow) {
+  return [&shadow](Gathered& out) {
+    const ShadowCounts counts = shadow.snapshot();
+    const auto count = [&](const char* name, const char* help, std::uint64_t value) {
+      out.counter(name, help, static_cast<double>(value),
+                  {{"primary", counts.primary}, {"shadow", counts.shadow}});
+    };
+    count("xray_shadow_taken_total", "Pictures that the shadow is asked about.", counts.taken);
+    count("xray_shadow_dropped_total", "Pictures that it could not keep up with.", counts.dropped);
+    count("xray_shadow_compared_total", "Pictures that both have read.", counts.compared);
+    count("xray_shadow_agreed_total", "Of these, with the same verdict.", counts.agreed);
+    count("xray_shadow_failed_total", "Pictures that only the primary could read.", counts.failed);
+    out.gauge("xray_shadow_difference_ratio", "Mean difference of the two probabilities of pneumonia.",
+              counts.mean_difference() / 100, {{"primary", counts.primary}, {"shadow", counts.shadow}});
   };
 }
 

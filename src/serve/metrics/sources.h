@@ -2,11 +2,12 @@
 
 #include <string>
 
+#include "common/work_queue.h"
 #include "serve/http/http_server.h"
 #include "serve/http/readiness.h"
-#include "serve/http/work_queue.h"
 #include "serve/metrics/metrics.h"
 #include "serve/models/model_set.h"
+#include "serve/models/shadow.h"
 
 namespace xray {
 
@@ -18,8 +19,11 @@ MetricSource http_source(const HttpServer& server);
 /// Tasks that run and wait, their limits, what was refused. `name`: "diagnosis".
 MetricSource queue_source(std::string name, const WorkQueue& queue);
 
-/// A series of value 1 for each model being served.
+/// A series of value 1 for each model being served, and how many packages are in which state.
 MetricSource model_source(const ModelSet& models);
+
+/// How the shadow agrees with the primary.
+MetricSource shadow_source(const Shadow& shadow);
 
 MetricSource readiness_source(const Readiness& readiness);
 

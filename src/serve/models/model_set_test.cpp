@@ -44,5 +44,42 @@ TEST(ModelSet, TellsObserversOfEveryFinding) {
   EXPECT_EQ(count.failures, 1);
 }
 
+TEST(ModelSet, GivesTheCanaryItsShareOfThePicturesAlwaysTheSame) {
+  const ModelHandle first = tiny_model();
+  const auto second = std::make_shared<const ServedModel>(ServedModel{"tiny", "2", first->diagnoser, {}});
+  const auto set = [&](const Labels& labels, double share) {
+    auto models = std::make_unique<ModelSet>(Catalogue{{first, second}, labels, {}});
+    models->set_canary_share(share);
+    return models;
+  };
+  const Labels labels = {{"tiny", {{"canary", "2"}}}};
+  const auto shared = set(labels, 20);
+  int to_canary = 0;
+  for (int i = 0; i < 1000; ++i) {
+    const std::string text = "picture " + std::to_string(i);
+    const auto picture = std::as_bytes(std::span(text));
+    const ModelHandle chosen = shared->choose(picture);
+    EXPECT_EQ(chosen, shared->choose(picture));
+    if (chosen == second) ++to_canary;
+    EXPECT_EQ(set(labels, 0)->choose(picture), first);
+    EXPECT_EQ(set(labels, 100)->choose(picture), second);
+    EXPECT_EQ(set({}, 100)->choose(picture), first);
+    EXPECT_EQ(set({{"tiny", {{"canary", "3"}}}}, 100)->choose(picture), first);
+  }
+  EXPECT_NEAR(to_canary, 200, 60);
+}
+
+TEST(ModelSet, KeepsWhatIsHeldAndFreesWhatIsNot) {
+  ModelSet models(tiny_model());
+  ModelHandle held = models.primary();
+  const std::weak_ptr<const ServedModel> old = held;
+  models.replace(catalogue_of(tiny_model()));
+  EXPECT_NE(models.primary(), held);
+  EXPECT_TRUE(models.diagnose(*held, encode_png(test::make_phantom()).value()).ok());
+  held.reset();
+  EXPECT_TRUE(old.expired());
+  EXPECT_THROW(models.replace({}), std::invalid_argument);
+}
+
 }  // namespace
 }  // namespace xray

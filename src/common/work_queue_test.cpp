@@ -1,4 +1,4 @@
-#include "serve/http/work_queue.h"
+#include "common/work_queue.h"
 
 #include <gtest/gtest.h>
 
@@ -8,6 +8,8 @@
 
 namespace xray {
 namespace {
+
+using std::chrono::milliseconds;
 
 TEST(WorkQueue, RefusesWhatIsBeyondItsBound) {
   std::promise<void> release;
@@ -34,6 +36,46 @@ TEST(WorkQueue, TakesMoreOnceThereIsRoom) {
     ASSERT_TRUE(queue.submit([&] { done.set_value(); })) << i;
     done.get_future().wait();
   }
+}
+
+/// Lets the queue learn that tasks take 50 ms.
+void teach(WorkQueue& queue) {
+  std::promise<void> done;
+  ASSERT_TRUE(queue.submit([&] {
+    std::this_thread::sleep_for(milliseconds(50));
+    done.set_value();
+  }));
+  done.get_future().wait();
+  // It is counted a moment after it has ended.
+  std::this_thread::sleep_for(milliseconds(50));
+}
+
+TEST(WorkQueue, TellsHowLongATaskWouldWait) {
+  std::promise<void> release;
+  const auto released = release.get_future().share();
+  WorkQueue queue(2, 100);
+  EXPECT_EQ(queue.expected_wait(), milliseconds(0)) << "nothing is known";
+  teach(queue);
+  const auto task = [&] { released.wait(); };
+  ASSERT_TRUE(queue.submit(task));
+  EXPECT_EQ(queue.expected_wait(), milliseconds(0)) << "a worker is free";
+  for (int i = 0; i < 4; ++i) ASSERT_TRUE(queue.submit(task));
+  // Three wait already: the fourth worker to come free begins the next one.
+  EXPECT_GE(queue.expected_wait(), milliseconds(100));
+  EXPECT_LT(queue.expected_wait(), milliseconds(1000));
+  release.set_value();
+}
+
+TEST(WorkQueue, RefusesWhatWouldWaitTooLongButKeepsItsWorkersBusy) {
+  std::promise<void> release;
+  const auto released = release.get_future().share();
+  WorkQueue queue(2, 100, milliseconds(60));
+  teach(queue);
+  const auto task = [&] { released.wait(); };
+  for (int i = 0; i < 4; ++i) EXPECT_TRUE(queue.submit(task)) << "two run, and one a worker may wait: " << i;
+  EXPECT_FALSE(queue.has_room());
+  EXPECT_FALSE(queue.submit(task));
+  release.set_value();
 }
 
 TEST(WorkQueue, TellsHowMuchGoesOn) {

@@ -16,20 +16,31 @@ struct QueueLoad {
   std::uint64_t refused = 0;
 };
 
-/// A few threads with a bounded queue before them. Thread-safe.
+/// A few threads with a bounded queue before them, first come, first served: as waits are
+/// bounded, serving the newest first would only be unfair. Thread-safe.
 class WorkQueue {
  public:
-  /// At most `waiting` tasks wait while `workers` (at least 1) run.
-  WorkQueue(int workers, int waiting);
+  /// At most `waiting` tasks wait while `workers` (at least 1) run. Where `max_wait` is not zero,
+  /// fewer may: none that would wait longer than that, going by how long tasks took of late. One
+  /// a worker may always wait, so that no worker is ever idle for want of one.
+  WorkQueue(int workers, int waiting, std::chrono::milliseconds max_wait = {});
   /// Finishes everything that was taken.
   ~WorkQueue();
   WorkQueue(const WorkQueue&) = delete;
   WorkQueue& operator=(const WorkQueue&) = delete;
 
+  /// Whether a task submitted now would be taken.
+  bool has_room() const;
+
+  /// How long a task submitted now would wait to be begun; zero until a first task has ended.
+  std::chrono::milliseconds expected_wait() const;
+
   /// Takes the task, which must not throw; false, and the task is dropped, where
-  /// the queue is full.
+  /// there is no room.
   [[nodiscard]] bool submit(std::function<void()> task);
 
+  /// submit() counts what it refuses; this, what was refused for want of has_room().
+  void count_refused();
   QueueLoad load() const;
 
   /// Told how long each task waited, on the thread that is to run it: quick, thread-safe, nothing
