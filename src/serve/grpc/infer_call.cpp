@@ -17,6 +17,8 @@ namespace {
 
 Result<Done> infer(const Inference& inference, const grpc::ByteBuffer& request, std::size_t max_parsed,
                    const std::stop_token& abandoned, inference::ModelInferResponse& response) {
+  // The client may have left while the request waited, or in the middle of sending it.
+  if (abandoned.stop_requested()) return Error{ErrorCode::kCancelled, "nobody waits for the answer"};
   // The reader wants one that it could change, though it only reads.
   grpc::ByteBuffer bytes(request);
   grpc::ProtoBufferReader reader(&bytes);
