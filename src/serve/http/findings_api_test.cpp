@@ -59,7 +59,7 @@ class FindingsApiTest : public testing::Test {
     server_ = HttpServer::listen(options).value();
     std::vector<Route> routes = api_.routes();
     std::ranges::copy(static_routes(page_), std::back_inserter(routes));
-    router_ = std::make_unique<Router>(std::move(routes), *diagnoses_, RouterOptions{});
+    router_ = std::make_unique<Router>(std::move(routes), diagnoses_, RouterOptions{});
     thread_ = std::jthread([this] { server_->run(*router_); });
   }
 
@@ -67,7 +67,6 @@ class FindingsApiTest : public testing::Test {
     gate_.open();
     server_->stop();
     thread_.join();
-    diagnoses_.reset();
     router_.reset();
   }
 
@@ -139,7 +138,7 @@ class FindingsApiTest : public testing::Test {
                    *store_,
                    {.max_bytes = kMaxBytes}};
   std::unique_ptr<HttpServer> server_;
-  std::unique_ptr<WorkQueue> diagnoses_ = std::make_unique<WorkQueue>(1, 1);
+  WorkQueue diagnoses_{1, 1};
   std::unique_ptr<Router> router_;
   std::jthread thread_;
 };

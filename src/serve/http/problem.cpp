@@ -47,7 +47,8 @@ Response problem(int status, const Error& error) {
                                              {"title", title},
                                              {"status", status},
                                              {"detail", detail},
-                                             {"code", name(error.code)}});
+                                             {"code", name(error.code)},
+                                             {"error", detail}});
   response.headers.front().value = "application/problem+json";
   if (status == 503) response.headers.push_back({"Retry-After", "1"});
   return response;

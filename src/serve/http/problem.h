@@ -9,7 +9,8 @@ namespace xray {
 int http_status(ErrorCode code);
 
 /// An error as problem details (RFC 9457): {"type", "title", "status", "detail",
-/// "code"}. What went wrong inside (5xx, save for kBusy and kCancelled) is
+/// "code", "error"}; "error" is the detail again, where clients of model servers
+/// look for it. What went wrong inside (5xx, save for kBusy and kCancelled) is
 /// written to the log, and the client learns only that something did.
 Response problem(const Error& error);
 

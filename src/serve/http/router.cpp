@@ -9,27 +9,14 @@
 namespace xray {
 namespace {
 
-/// What stands for {...} in `path`; nothing where the path is another one.
-std::optional<std::string_view> match(std::string_view pattern, std::string_view path) {
-  const std::size_t open = pattern.find('{');
-  if (open == std::string_view::npos)
-    return pattern == path ? std::optional<std::string_view>("") : std::nullopt;
-  const std::string_view after = pattern.substr(pattern.find('}') + 1);
-  if (path.size() <= open + after.size() || !path.starts_with(pattern.substr(0, open)) ||
-      !path.ends_with(after))
-    return std::nullopt;
-  const std::string_view value = path.substr(open, path.size() - open - after.size());
-  return value.find('/') == std::string_view::npos ? std::optional(value) : std::nullopt;
-}
-
 bool allows(const Route& route, std::string_view method) {
   return route.method == method || (route.method == "GET" && method == "HEAD");
 }
 
-Response run(const Route& route, const Request& request, std::string_view parameter) {
+Response run(const Route& route, const Request& request, const PathParameters& parameters) {
   Response response;
   try {
-    response = route.run(request, parameter);
+    response = route.run(request, parameters);
   } catch (const std::exception& error) {
     response = problem({ErrorCode::kInternal, error.what()});
   }
@@ -38,6 +25,24 @@ Response run(const Route& route, const Request& request, std::string_view parame
 }
 
 }  // namespace
+
+std::optional<PathParameters> match_path(std::string_view pattern, std::string_view path) {
+  PathParameters found;
+  for (;;) {
+    const std::size_t literal = std::min(pattern.find('{'), pattern.size());
+    if (!path.starts_with(pattern.substr(0, literal))) return std::nullopt;
+    path.remove_prefix(literal);
+    pattern.remove_prefix(literal);
+    if (pattern.empty()) return path.empty() ? std::optional(found) : std::nullopt;
+    pattern.remove_prefix(pattern.find('}') + 1);
+    const std::string_view segment = path.substr(0, path.find('/'));
+    const std::string_view after = pattern.substr(0, pattern.find('/'));
+    if (segment.size() <= after.size() || !segment.ends_with(after)) return std::nullopt;
+    const std::size_t size = segment.size() - after.size();
+    found.add(path.substr(0, size));
+    path.remove_prefix(size);
+  }
+}
 
 Router::Router(std::vector<Route> routes, WorkQueue& diagnoses, const RouterOptions& options)
     : routes_(std::move(routes)),
@@ -48,7 +53,7 @@ Router::Router(std::vector<Route> routes, WorkQueue& diagnoses, const RouterOpti
 Router::Match Router::find(std::string_view method, std::string_view path) const {
   for (const Route& route : routes_) {
     if (!allows(route, method)) continue;
-    if (const auto parameter = match(route.pattern, path)) return {&route, *parameter};
+    if (const auto parameters = match_path(route.pattern, path)) return {&route, *parameters};
   }
   return {};
 }
@@ -60,7 +65,7 @@ Admission Router::admit(const Request& head) {
 
   std::string allow;
   for (const Route& route : routes_) {
-    if (!match(route.pattern, head.path)) continue;
+    if (!match_path(route.pattern, head.path)) continue;
     allow +=
         (allow.empty() ? "" : ", ") + std::string(route.method) + (route.method == "GET" ? ", HEAD" : "");
   }
@@ -76,7 +81,7 @@ void Router::handle(const Request& request, Reply reply) {
     if (request.abandoned.stop_requested())
       reply(problem({ErrorCode::kCancelled, "the server is stopping"}));
     else
-      reply(run(*found.route, request, found.parameter));
+      reply(run(*found.route, request, found.parameters));
   };
   bool taken = true;
   switch (found.route->lane) {

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -18,14 +21,36 @@ enum class Lane {
   kDiagnosis,  ///< running the network, in the queue that all doors share
 };
 
+/// What stands in a path for the {...} of its pattern, as it was sent, never empty.
+class PathParameters {
+ public:
+  static constexpr std::size_t kMost = 2;
+
+  /// In the pattern's order; empty where it has fewer.
+  std::string_view operator[](std::size_t index) const { return values_.at(index); }
+  /// The first: most patterns have no other.
+  operator std::string_view() const { return values_[0]; }
+
+  void add(std::string_view value) { values_.at(count_++) = value; }
+
+ private:
+  std::array<std::string_view, kMost> values_;
+  std::size_t count_ = 0;
+};
+
+/// What `path` has for the parameters of `pattern`: "/models/{name}:predict" is for
+/// "/models/xray:predict" with "xray". No parameter reaches over a "/". Nothing where the
+/// path is another one.
+std::optional<PathParameters> match_path(std::string_view pattern, std::string_view path);
+
 /// One method on one path.
 struct Route {
   std::string_view method;   ///< "GET" answers HEAD too
-  std::string_view pattern;  ///< "/api/v1/findings/{id}/image": at most one parameter
+  std::string_view pattern;  ///< "/api/v1/findings/{id}/image": at most PathParameters::kMost
   Lane lane = Lane::kAtOnce;
   std::uint64_t max_body = 0;
-  /// `parameter`: what stands in the path for {...}; empty without one. May throw: 500.
-  std::function<Response(const Request&, std::string_view parameter)> run;
+  /// May throw: 500. Takes a std::string_view instead where one parameter is enough.
+  std::function<Response(const Request&, const PathParameters&)> run;
 };
 
 /// How much may go on at one time.
@@ -51,7 +76,7 @@ class Router : public Handler {
  private:
   struct Match {
     const Route* route = nullptr;
-    std::string_view parameter;
+    PathParameters parameters;
   };
   Match find(std::string_view method, std::string_view path) const;
 

@@ -1,12 +1,12 @@
 #include "serve/inference/pixels.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <concepts>
 #include <cstring>
 #include <limits>
 #include <utility>
+#include <vector>
 
 #include "image/codecs.h"
 
@@ -84,13 +84,14 @@ Result<Image> to_picture(RawElements raw, int width, int height, std::size_t cha
 
 }  // namespace
 
+Error unread_pixel_type(DataType type) {
+  return {ErrorCode::kUnsupported,
+          std::string("pixels of type ") + name(type) +
+              " are not read; UINT8, UINT16, UINT32, INT16, INT32, INT64, FP32 and FP64 are"};
+}
+
 Result<PixelTensor> PixelTensor::open(const InputTensor& tensor, const DecodeLimits& limits) {
-  constexpr std::array kRead = {DataType::kUint8, DataType::kUint16, DataType::kUint32, DataType::kInt16,
-                                DataType::kInt32, DataType::kInt64,  DataType::kFp32,   DataType::kFp64};
-  if (std::ranges::find(kRead, tensor.type) == kRead.end())
-    return Error{ErrorCode::kUnsupported,
-                 std::string("pixels of type ") + name(tensor.type) +
-                     " are not read; UINT8, UINT16, UINT32, INT16, INT32, INT64, FP32 and FP64 are"};
+  if (!with_pixel_type(tensor.type, [](auto) { return true; })) return unread_pixel_type(tensor.type);
   const auto& shape = tensor.shape;
   const Result<std::uint64_t> count = element_count(shape);
   if (!count) return count.error();
@@ -123,32 +124,9 @@ Result<PixelTensor> PixelTensor::open(const InputTensor& tensor, const DecodeLim
 Result<Image> PixelTensor::picture(std::size_t index) const {
   const std::size_t size = raw_.size() / pictures_;
   const RawElements raw = raw_.subspan(index * size, size);
-  switch (type_) {
-    case DataType::kUint8:
-      return to_picture<std::uint8_t>(raw, width_, height_, channels_);
-    case DataType::kUint16:
-      return to_picture<std::uint16_t>(raw, width_, height_, channels_);
-    case DataType::kUint32:
-      return to_picture<std::uint32_t>(raw, width_, height_, channels_);
-    case DataType::kInt16:
-      return to_picture<std::int16_t>(raw, width_, height_, channels_);
-    case DataType::kInt32:
-      return to_picture<std::int32_t>(raw, width_, height_, channels_);
-    case DataType::kInt64:
-      return to_picture<std::int64_t>(raw, width_, height_, channels_);
-    case DataType::kFp32:
-      return to_picture<float>(raw, width_, height_, channels_);
-    case DataType::kFp64:
-      return to_picture<double>(raw, width_, height_, channels_);
-    case DataType::kBool:
-    case DataType::kUint64:
-    case DataType::kInt8:
-    case DataType::kFp16:
-    case DataType::kBf16:
-    case DataType::kBytes:
-      break;
-  }
-  return Error{ErrorCode::kInternal, "a type of pixels that open() lets through is not read"};
+  auto picture = with_pixel_type(
+      type_, [&](auto zero) { return to_picture<decltype(zero)>(raw, width_, height_, channels_); });
+  return std::move(picture).value();
 }
 
 }  // namespace xray

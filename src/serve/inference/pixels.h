@@ -1,6 +1,8 @@
 #pragma once
 
-#include <vector>
+#include <cstdint>
+#include <optional>
+#include <type_traits>
 
 #include "common/result.h"
 #include "image/decode.h"
@@ -8,6 +10,40 @@
 #include "serve/inference/tensor.h"
 
 namespace xray {
+
+/// `use` of a T{} whose type is that of the elements; nothing for types that pixels are not read in.
+template <typename Use>
+auto with_pixel_type(DataType type, const Use& use) -> std::optional<std::invoke_result_t<Use, float>> {
+  switch (type) {
+    case DataType::kUint8:
+      return use(std::uint8_t{});
+    case DataType::kUint16:
+      return use(std::uint16_t{});
+    case DataType::kUint32:
+      return use(std::uint32_t{});
+    case DataType::kInt16:
+      return use(std::int16_t{});
+    case DataType::kInt32:
+      return use(std::int32_t{});
+    case DataType::kInt64:
+      return use(std::int64_t{});
+    case DataType::kFp32:
+      return use(float{});
+    case DataType::kFp64:
+      return use(double{});
+    case DataType::kBool:
+    case DataType::kUint64:
+    case DataType::kInt8:
+    case DataType::kFp16:
+    case DataType::kBf16:
+    case DataType::kBytes:
+      break;
+  }
+  return std::nullopt;
+}
+
+/// kUnsupported, with the types that are read.
+Error unread_pixel_type(DataType type);
 
 /// A tensor of pixels, [pictures, rows, columns], or with gray or red, green, blue
 /// behind: [..., 1] or [..., 3]. Colour becomes luma by ITU-R BT.601.
