@@ -87,7 +87,7 @@ class GrpcClientTest(unittest.TestCase):
             self.assertTrue(self.client.is_model_ready(name))
             self.assertTrue(self.client.is_model_ready(name, "1"))
             metadata = self.client.get_model_metadata(name)
-            self.assertEqual((metadata.name, list(metadata.versions)), ("tiny", ["1"]))
+            self.assertEqual((metadata.name, list(metadata.versions)), (name, ["1"]))
             self.assertEqual([(i.name, i.datatype) for i in metadata.inputs],
                              [("image", "BYTES"), ("pixels", "UINT8")])
             self.assertEqual([o.name for o in metadata.outputs], ["normal", "pneumonia", "verdict", "finding"])
@@ -100,7 +100,7 @@ class GrpcClientTest(unittest.TestCase):
         names = ["normal.jpeg", "pneumonia.jpeg", "pneumonia16.png"]
         answer = self.infer(images(*map(self.read, names)), request_id="three films")
         self.assertEqual(answer.get_response().id, "three films")
-        self.assertEqual(answer.get_response().model_name, "tiny")
+        self.assertEqual(answer.get_response().model_name, "xray")
         for i, name in enumerate(names):
             expected = self.predict(name)
             for category in ("normal", "pneumonia"):

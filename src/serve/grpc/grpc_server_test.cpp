@@ -143,7 +143,7 @@ TEST_F(GrpcServerTest, SaysWhatTheDiagnoserSays) {
     const grpc::Status status = infer(question(picture, "seven"), &response);
     ASSERT_TRUE(status.ok()) << status.error_message();
     EXPECT_EQ(response.id(), "seven");
-    EXPECT_EQ(response.model_name(), "tiny");
+    EXPECT_EQ(response.model_name(), "xray");
     EXPECT_EQ(response.model_version(), "1");
     EXPECT_FLOAT_EQ(pneumonia(response), static_cast<float>(expected.pneumonia / 100));
     EXPECT_EQ(response.raw_output_contents(2).substr(4), name(expected.verdict));
@@ -185,7 +185,7 @@ TEST_F(GrpcServerTest, DescribesItselfAndItsModels) {
   inference::ModelMetadataResponse model;
   of.set_name("xray");
   EXPECT_TRUE(call(&GRPCInferenceService::Stub::ModelMetadata, of, model).ok());
-  EXPECT_EQ(model.name(), "tiny");
+  EXPECT_EQ(model.name(), "xray");
   EXPECT_EQ(model.versions(0), "1");
   ASSERT_EQ(model.inputs_size(), static_cast<int>(input_specs().size()));
   EXPECT_EQ(model.inputs(0).name(), "image");

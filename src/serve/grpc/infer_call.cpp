@@ -33,7 +33,7 @@ Result<Done> infer(const Inference& inference, const grpc::ByteBuffer& request, 
   if (!question) return question.error();
   const auto tensors = inference.infer(**model, question->inputs, question->outputs, abandoned);
   if (!tensors) return tensors.error();
-  response.set_model_name((*model)->name);
+  response.set_model_name(asked.model_name());
   response.set_model_version((*model)->version);
   write_answer(*tensors, response);
   // Asked for where a stream may give several answers to one request; here it is always one.
