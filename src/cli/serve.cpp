@@ -19,7 +19,10 @@
 #include "serve/http/http_server.h"
 #include "serve/http/listen_address.h"
 #include "serve/http/static_files.h"
+#include "serve/inference/inference.h"
 #include "serve/models/model_set.h"
+#include "serve/rest/open_inference_api.h"
+#include "serve/rest/tensorflow_api.h"
 #include "store/store.h"
 
 namespace xray {
@@ -32,8 +35,16 @@ struct ServeOptions {
   ModelChoice model;
   int threads = 0;
   int queue = 64;
+  int batch = 64;
   DecodeLimits limits;
 };
+
+/// Bytes of one request to an inference protocol: the largest picture in base64, or several that
+/// are smaller.
+std::uint64_t inference_body(const DecodeLimits& limits) {
+  constexpr std::uint64_t kNames = 64U << 10U;
+  return limits.max_bytes + limits.max_bytes / 2 + kNames;
+}
 
 /// --listen, else loopback with the port in $PORT, else the default.
 Result<ListenAddress> listen_address(const ServeOptions& options) {
@@ -93,6 +104,11 @@ int serve(const ServeOptions& options) {
   };
   FindingsApi api(diagnose, models.primary()->card, **store, options.limits);
   std::vector<Route> routes = api.routes();
+  const Inference inference(models, {.max_pictures = static_cast<std::size_t>(options.batch)});
+  const OpenInferenceApi open_inference(inference, XRAY_VERSION, inference_body(options.limits));
+  const TensorFlowApi tensorflow(inference, inference_body(options.limits));
+  std::ranges::copy(open_inference.routes(), std::back_inserter(routes));
+  std::ranges::copy(tensorflow.routes(), std::back_inserter(routes));
   std::ranges::copy(static_routes(web_assets()), std::back_inserter(routes));
   RouterOptions routing;
   routing.loopback_only = (*server)->is_loopback();
@@ -100,7 +116,6 @@ int serve(const ServeOptions& options) {
   WorkQueue diagnoses(workers, options.queue);
   Router router(std::move(routes), diagnoses, routing);
 
-  const Inference inference(models);
   std::unique_ptr<GrpcServer> grpc_server;
   if (*grpc) {
     auto started = GrpcServer::start(**grpc, inference, diagnoses);
@@ -130,7 +145,7 @@ int serve(const ServeOptions& options) {
 
 void add_serve(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<ServeOptions>();
-  CLI::App* command = app.add_subcommand("serve", "Serve the web page and the web API");
+  CLI::App* command = app.add_subcommand("serve", "Serve the web page, the web API and inference protocols");
   command->footer(
       "Findings and pictures are kept in the store until they are deleted. There is no sign-in:\n"
       "on another address than this machine's own, put a proxy with one in front, and have it pass\n"
@@ -161,6 +176,11 @@ void add_serve(CLI::App& app, int& exit_code) {
                    "Pictures that may wait; more are told to come back (default: 64)")
       ->type_name("N")
       ->check(CLI::Range(1, 100'000));
+  command
+      ->add_option("--batch", options->batch,
+                   "Pictures in one request of the inference protocols (default: 64)")
+      ->type_name("N")
+      ->check(CLI::Range(1, 4096));
   add_limit_options(*command, options->limits);
   command->callback([options, &exit_code] { exit_code = serve(*options); });
 }
