@@ -38,7 +38,6 @@ struct BackendOptions {
   int threads = 0;                       ///< for inference in all; 0: all cores
   bool low_latency = false;              ///< one picture as fast as can be, instead of many per second
   std::optional<Precision> precision{};  ///< of the package's networks; without a wish the faster one
-  int spare = 0;  ///< pictures computed beyond `threads` at one time: work that must keep nobody waiting
 };
 
 /// Compiles the package's network with OpenVINO for the CPU. kNotFound where the
