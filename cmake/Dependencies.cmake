@@ -18,9 +18,9 @@ pkg_check_modules(PROMETHEUS REQUIRED IMPORTED_TARGET prometheus-cpp-core>=1.0.1
 set(Protobuf_USE_STATIC_LIBS ON)
 find_package(Protobuf 3.21 REQUIRED)
 
-# gRPC as archives too, so that the process has this one protobuf; without TLS, which is
-# a proxy's work. Debian's CMake files name shared libraries, its pkg-config files lack
-# what stands behind the second line.
+# gRPC as archives too: they resolve against this one protobuf, and no program starts slower
+# for thirty more libraries. Without TLS, which is a proxy's work. Debian's CMake files name
+# the shared libraries, and its pkg-config files leave out what stands behind ITEMS.
 pkg_check_modules(GRPC REQUIRED grpc++_unsecure>=1.51)
 set(grpc_archives)
 foreach(name IN LISTS GRPC_STATIC_LIBRARIES ITEMS upb address_sorting re2 cares z)
@@ -28,6 +28,7 @@ foreach(name IN LISTS GRPC_STATIC_LIBRARIES ITEMS upb address_sorting re2 cares 
     continue()
   endif()
   find_library(XRAY_ARCHIVE_${name} lib${name}.a REQUIRED)
+  mark_as_advanced(XRAY_ARCHIVE_${name})
   list(APPEND grpc_archives ${XRAY_ARCHIVE_${name}})
 endforeach()
 list(REMOVE_DUPLICATES grpc_archives)

@@ -17,6 +17,7 @@ file(GLOB openvino_runtime
 install(FILES ${openvino_runtime} DESTINATION ${runtime_dir})
 
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/models/ DESTINATION ${CMAKE_INSTALL_DATADIR}/xray/models)
+install(FILES ${CMAKE_SOURCE_DIR}/src/serve/grpc/open_inference.proto DESTINATION ${CMAKE_INSTALL_DATADIR}/xray)
 install(FILES README.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 set(CPACK_PACKAGE_NAME xray-chest)

@@ -7,6 +7,7 @@
 #include "common/file.h"
 #include "image/encode.h"
 #include "perturb/synthetic_chest.h"
+#include "support/archives.h"
 #include "support/phantom.h"
 #include "support/tiny_package.h"
 
@@ -76,6 +77,21 @@ void make_fixtures(const fs::path& folder) {
   write(folder / "monday/film.png", png(clear));
   write(folder / "tuesday/film.png", png(opaque));
   fs::create_directories(folder / "nothing/at/all");
+
+  const std::vector<Member> members = {{"a.jpeg", jpeg(clear)},
+                                       {"notes.txt", bytes_of("not for reading")},
+                                       {"deep/b.png", png(opaque)},
+                                       {"letter.png", bytes_of("Dear colleague,")},
+                                       {"link.png", {}, MemberKind::kSymlink}};
+  write(folder / "archives/films.tar", make_archive(ArchiveKind::kTar, members));
+  write(folder / "archives/films.tar.gz", make_archive(ArchiveKind::kTarGz, members));
+  write(folder / "archives/films.tar.xz", make_archive(ArchiveKind::kTarXz, members));
+  write(folder / "archives/films.tar.zst", make_archive(ArchiveKind::kTarZst, members));
+  write(folder / "archives/films.tar.bz2", make_archive(ArchiveKind::kTarBz2, members));
+  const Bytes zip = make_archive(ArchiveKind::kZip, members);
+  write(folder / "archives/films.zip", zip);
+  // Cut off behind the first entry.
+  write(folder / "archives/cut.zip", std::span(zip).first(whole.size() + 1000));
 
   for (std::uint64_t seed = 1; seed <= 6; ++seed) {
     const std::string number = std::to_string(seed);

@@ -45,12 +45,15 @@ struct BenchOptions {
 };
 
 Result<std::vector<Bytes>> read_pictures(const std::vector<std::string>& names) {
-  FileSource source(names, std::cin);
+  std::vector<SourceArgument> arguments;
+  for (const std::string& name : names) arguments.push_back({name});
+  FileSource source(std::move(arguments));
   std::vector<Bytes> pictures;
   std::uint64_t held = 0;
-  while (const auto item = source.next()) {
+  while (auto item = source.next()) {
     if (item->error) return with_context(*item->error, item->path.string());
-    auto bytes = read_file(item->path, kMostBytes - held);
+    auto bytes =
+        item->content ? Result<Bytes>(std::move(*item->content)) : read_file(item->path, kMostBytes - held);
     if (!bytes && bytes.error().code == ErrorCode::kTooLarge && held > 0) break;
     if (!bytes) return with_context(bytes.error(), item->path.string());
     held += bytes->size();

@@ -380,6 +380,7 @@ void add_predict(CLI::App& app, int& exit_code) {
       ->type_name("");
   command
       ->add_option("--files-from", options->lists, "Read also what is named in this file, one name per line")
+      ->allow_extra_args(false)
       ->type_name("FILE");
   command->add_flag("-0,--null", options->null_separated,
                     "Names in lists end with a NUL byte, not with the line (find -print0)");

@@ -78,18 +78,15 @@ int fail_to_start(const Error& error) {
   return fail(error.message, error.code == ErrorCode::kInvalidArgument ? kExitUsage : kExitSomeFailed);
 }
 
-/// Serves --grpc where it is given; null where not.
-Result<std::unique_ptr<GrpcServer>> start_grpc(const ServeOptions& options, const Inference& inference,
-                                               WorkQueue& diagnoses) {
-  if (options.grpc.empty()) return std::unique_ptr<GrpcServer>();
+/// What --grpc asks for; nothing without it.
+Result<std::optional<GrpcOptions>> grpc_options(const ServeOptions& options) {
+  if (options.grpc.empty()) return std::optional<GrpcOptions>();
   const auto address = parse_listen_address(options.grpc);
-  if (!address) return address.error();
-  GrpcOptions grpc;
-  grpc.host = address->host;
-  grpc.port = address->port;
-  grpc.version = XRAY_VERSION;
-  grpc.max_picture = options.limits.max_bytes;
-  return GrpcServer::start(grpc, inference, diagnoses);
+  if (!address) return with_context(address.error(), "--grpc");
+  return std::optional(GrpcOptions{.host = address->host,
+                                   .port = address->port,
+                                   .version = XRAY_VERSION,
+                                   .max_picture = options.limits.max_bytes});
 }
 
 HttpOptions http_options(const ListenAddress& address) {
@@ -147,9 +144,8 @@ void run_selftest(const std::stop_token& stop, const ServedModel& model, const D
 int serve(const ServeOptions& options) {
   const auto address = listen_address(options);
   if (!address) return fail(address.error().message, kExitUsage);
-  if (!options.grpc.empty())
-    if (const auto grpc = parse_listen_address(options.grpc); !grpc)
-      return fail("--grpc: " + grpc.error().message, kExitUsage);
+  const auto grpc = grpc_options(options);
+  if (!grpc) return fail(grpc.error().message, kExitUsage);
   const bool metrics_apart = !options.metrics.empty() && options.metrics != kOff;
   const auto metrics_address = metrics_apart ? parse_listen_address(options.metrics) : ListenAddress();
   if (!metrics_address) return fail("--metrics: " + metrics_address.error().message, kExitUsage);
@@ -229,17 +225,21 @@ int serve(const ServeOptions& options) {
     metrics_server.emplace(std::move(metrics_http), std::move(own));
   }
 
-  const auto grpc = start_grpc(options, inference, diagnoses);
-  if (!grpc) return fail("--grpc: " + grpc.error().message);
+  std::unique_ptr<GrpcServer> grpc_server;
+  if (*grpc) {
+    auto started = GrpcServer::start(**grpc, inference, diagnoses);
+    if (!started) return fail(started.error().message);
+    grpc_server = std::move(*started);
+  }
 
   if (!routing.loopback_only)
     spdlog::warn("there is no sign-in: whoever reaches {} sees and deletes all findings", (*server)->url());
   std::string served_at = (*server)->url();
-  if (*grpc != nullptr) {
-    served_at += " and " + (*grpc)->url();
-    if (!(*grpc)->is_loopback())
-      spdlog::warn("there is no sign-in: whoever reaches {} has pictures read", (*grpc)->url());
-    (*server)->on_stop([&grpc] { (*grpc)->stop(); });
+  if (grpc_server != nullptr) {
+    served_at += " and " + grpc_server->url();
+    if (!grpc_server->is_loopback())
+      spdlog::warn("there is no sign-in: whoever reaches {} has pictures read", grpc_server->url());
+    (*server)->on_stop([&grpc_server] { grpc_server->stop(); });
   }
   (*server)->stop_on_signals();
   if (running->watcher) (*server)->on_hangup([&running] { running->watcher->look_now(); });
@@ -250,7 +250,7 @@ int serve(const ServeOptions& options) {
     run_selftest(stop, *model, options.limits, readiness);
   });
   (*server)->run(router);
-  if (*grpc != nullptr) (*grpc)->wait();
+  if (grpc_server != nullptr) grpc_server->wait();
   spdlog::info("stopped");
   return kExitOk;
 }

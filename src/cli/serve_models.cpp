@@ -53,7 +53,6 @@ Result<RunningModels> open_models(const ServeModels& models, const DecodeLimits&
     return running;
   }
   options.precision = models.model.precision;
-  if (!models.shadow.empty()) options.spare = 1;
   running.repository = std::make_unique<ModelRepository>(
       models.folder, models.primary, [limits, options](const std::filesystem::path& package) {
         return load_and_try(package, limits, options);
@@ -65,8 +64,9 @@ Result<RunningModels> open_models(const ServeModels& models, const DecodeLimits&
   if (!models.shadow.empty()) {
     auto target = parse_shadow_target(models.shadow);
     if (!target) return with_context(target.error(), "--shadow");
-    running.shadow = std::make_unique<Shadow>(*running.set, std::move(*target),
-                                              ShadowOptions{.share = models.shadow_share});
+    running.shadow =
+        std::make_unique<Shadow>(*running.set, std::move(*target),
+                                 ShadowOptions{.share = models.shadow_share, .max_busy = threads / 2});
     running.set->add_observer(*running.shadow);
     if (const auto asked = running.shadow->asked(); !asked)
       spdlog::warn("--shadow waits for {}: {}", printable(models.shadow), printable(asked.error().message));

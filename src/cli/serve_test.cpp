@@ -339,6 +339,11 @@ TEST_F(ServeTest, SaysWhyItCannotStart) {
   ASSERT_NE(port, 0);
   EXPECT_EQ(Program(arguments("127.0.0.1:" + std::to_string(port))).wait(), 1);
   EXPECT_EQ(Program(arguments("nonsense")).wait(), 2);
+  auto grpc = arguments("127.0.0.1:0");
+  grpc.insert(grpc.end(), {"--grpc", "127.0.0.1:" + std::to_string(port)});
+  EXPECT_EQ(Program(grpc).wait(), 1);
+  grpc.back() = "nonsense";
+  EXPECT_EQ(Program(grpc).wait(), 2);
   EXPECT_EQ(Program({"serve", "--listen", "127.0.0.1:0", "--model", (dir_ / "none").string()}).wait(), 1);
   ASSERT_TRUE(write_file(dir_ / "no.sqlite", std::string(1000, 'x')));
   auto damaged = arguments("127.0.0.1:0");

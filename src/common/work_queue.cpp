@@ -37,7 +37,7 @@ struct WorkQueue::Threads {
   Seconds expected_wait() const { return std::max(0, taken - workers + 1) * task_takes / workers; }
   bool has_room() const {
     if (taken >= workers + waiting) return false;
-    return taken < 2 * workers || max_wait == Seconds(0) || expected_wait() <= max_wait;
+    return taken < 3 * workers || max_wait == Seconds(0) || expected_wait() <= max_wait;
   }
   void ended(Seconds took) {
     const std::lock_guard lock(mutex);

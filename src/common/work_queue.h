@@ -21,7 +21,7 @@ struct QueueLoad {
 class WorkQueue {
  public:
   /// At most `waiting` tasks wait while `workers` (at least 1) run. Where `max_wait` is not zero,
-  /// fewer may: none that would wait longer than that, going by how long tasks took of late. One
+  /// fewer may: none that would wait longer than that, going by how long tasks took of late. Two
   /// a worker may always wait, so that no worker is ever idle for want of one.
   WorkQueue(int workers, int waiting, std::chrono::milliseconds max_wait = {});
   /// Finishes everything that was taken.

@@ -41,7 +41,6 @@ struct BackendOptions {
   std::optional<Precision> precision{};  ///< of the package's networks; without a wish the faster one
   /// Where compiled networks are kept for the next start; a folder of this user's own. Empty: nowhere.
   std::filesystem::path cache{};
-  int spare = 0;  ///< pictures computed beyond `threads` at one time: work that must keep nobody waiting
 };
 
 /// Compiles the package's network with OpenVINO for the CPU. kNotFound where the

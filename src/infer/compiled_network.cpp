@@ -45,8 +45,7 @@ ov::Core& openvino() {
 CompiledNetwork::CompiledNetwork(const std::shared_ptr<ov::Model>& network, const BackendOptions& options)
     : network_(openvino().compile_model(network, "CPU", compile_options(options))),
       input_size_(ov::shape_size(network_.input().get_shape())) {
-  const auto size =
-      static_cast<std::size_t>((options.low_latency ? 1 : threads_of(options)) + std::max(0, options.spare));
+  const std::size_t size = options.low_latency ? 1 : static_cast<std::size_t>(threads_of(options));
   requests_.reserve(size);
   for (std::size_t i = 0; i < size; ++i) requests_.push_back(network_.create_infer_request());
   for (ov::InferRequest& request : requests_) idle_.push_back(&request);

@@ -15,8 +15,8 @@ bool is_no_space(int system_error) {
 }
 
 [[noreturn]] void fail(sqlite3* database, int code) {
-  if ((code & 0xFF) == SQLITE_IOERR && database != nullptr && is_no_space(sqlite3_system_errno(database)))
-    code = SQLITE_FULL;
+  // SQLite's own sqlite3_system_errno() is not set where COMMIT fails.
+  if ((code & 0xFF) == SQLITE_IOERR && is_no_space(errno)) code = SQLITE_FULL;
   switch (code & 0xFF) {
     case SQLITE_NOTADB:
       throw Failure("the file is not a database of xray");

@@ -1,5 +1,6 @@
 #include "serve/grpc/grpc_server.h"
 
+#include <google/protobuf/stubs/logging.h>
 #include <grpc/support/log.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
@@ -79,6 +80,7 @@ struct GrpcServer::State {
   State(const Inference& inference, WorkQueue& diagnoses, const InferenceServiceOptions& options)
       : service(inference, diagnoses, options) {}
 
+  google::protobuf::LogSilencer quiet;  ///< clients are told of their malformed messages
   InferenceService service;
   tcp::endpoint endpoint;
   std::chrono::milliseconds drain_timeout{0};

@@ -43,7 +43,7 @@ class GrpcServer {
   /// From any thread, and at once: no new calls; those that run are answered for as long as
   /// drain_timeout lets them.
   void stop();
-  /// Until all calls have ended. To be called once, after stop().
+  /// Until all calls have ended, after stop().
   void wait();
 
   struct State;

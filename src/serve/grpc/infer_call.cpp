@@ -17,6 +17,8 @@ namespace {
 
 Result<Done> infer(const Inference& inference, const grpc::ByteBuffer& request, std::size_t max_parsed,
                    const std::stop_token& abandoned, inference::ModelInferResponse& response) {
+  // The client may have left while the request waited, or in the middle of sending it.
+  if (abandoned.stop_requested()) return Error{ErrorCode::kCancelled, "nobody waits for the answer"};
   // The reader wants one that it could change, though it only reads.
   grpc::ByteBuffer bytes(request);
   grpc::ProtoBufferReader reader(&bytes);
@@ -31,7 +33,7 @@ Result<Done> infer(const Inference& inference, const grpc::ByteBuffer& request, 
   if (!question) return question.error();
   const auto tensors = inference.infer(**model, question->inputs, question->outputs, abandoned);
   if (!tensors) return tensors.error();
-  response.set_model_name((*model)->name);
+  response.set_model_name(asked.model_name());
   response.set_model_version((*model)->version);
   write_answer(*tensors, response);
   // Asked for where a stream may give several answers to one request; here it is always one.

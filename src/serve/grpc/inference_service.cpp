@@ -117,7 +117,8 @@ ServerUnaryReactor* InferenceService::ModelMetadata(CallbackServerContext* conte
                                                     inference::ModelMetadataResponse* response) {
   const auto model = inference_.models().find(request->name(), request->version());
   if (!model) return at_once(context, problem_status(model.error()));
-  response->set_name((*model)->name);
+  // By the name that it was asked for, which may be ModelSet::kPrimary.
+  response->set_name(request->name());
   for (const ModelHandle& other : inference_.models().list())
     if (other->name == (*model)->name) response->add_versions(other->version);
   response->set_platform("xray");

@@ -64,7 +64,7 @@ class FindingsApiTest : public testing::Test {
     std::ranges::copy(health_routes(readiness_, *store_), std::back_inserter(routes));
     readiness_.pass("a test");
     std::ranges::copy(static_routes(page_), std::back_inserter(routes));
-    router_ = std::make_unique<Router>(std::move(routes), *diagnoses_, RouterOptions{});
+    router_ = std::make_unique<Router>(std::move(routes), diagnoses_, RouterOptions{});
     thread_ = std::jthread([this] { server_->run(*router_); });
   }
 
@@ -72,7 +72,6 @@ class FindingsApiTest : public testing::Test {
     gate_.open();
     server_->stop();
     thread_.join();
-    diagnoses_.reset();
     router_.reset();
   }
 
@@ -148,7 +147,7 @@ class FindingsApiTest : public testing::Test {
       std::make_shared<const ServedModel>(ServedModel{"fake", "1", nullptr, {{"name", "fake"}}})};
   ModelsApi models_api_{models_};
   std::unique_ptr<HttpServer> server_;
-  std::unique_ptr<WorkQueue> diagnoses_ = std::make_unique<WorkQueue>(1, 1);
+  WorkQueue diagnoses_{1, 1};
   std::unique_ptr<Router> router_;
   std::jthread thread_;
 };

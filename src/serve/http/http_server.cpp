@@ -274,9 +274,8 @@ class Session : public std::enable_shared_from_this<Session> {
   bool timed_out_ = false;
   Doing doing_ = Doing::kIdle;
   Clock::time_point since_ = Clock::now();  ///< it has been idle, or the request's first byte came
-  Clock::time_point transfer_begin_;
-  Clock::time_point transfer_end_;  ///< at the latest
-  std::uint64_t transferred_ = 0;   ///< bytes
+  Clock::time_point on_time_;               ///< when a client of the least rate would have come as far
+  Clock::time_point transfer_end_;          ///< at the latest
 };
 
 std::optional<Clock::duration> Session::lag() const {
@@ -285,14 +284,10 @@ std::optional<Clock::duration> Session::lag() const {
     case Doing::kIdle:
       // Waiting for nothing counts from its first moment, and more than being slow.
       return Clock::now() - since_ + server_.options.lag_when_full;
-    case Doing::kTransfer: {
-      const Clock::duration lag =
-          Clock::now() - transfer_begin_ -
-          std::chrono::milliseconds(transferred_ * 1000 /
-                                    std::max<std::uint64_t>(server_.options.min_rate, 1));
-      if (lag >= server_.options.lag_when_full) return lag;
+    case Doing::kTransfer:
+      if (const Clock::duration lag = Clock::now() - on_time_; lag >= server_.options.lag_when_full)
+        return lag;
       return std::nullopt;
-    }
     case Doing::kWork:
     case Doing::kClosed:
       return std::nullopt;
@@ -302,18 +297,16 @@ std::optional<Clock::duration> Session::lag() const {
 
 void Session::begin_transfer(std::chrono::milliseconds limit) {
   doing_ = Doing::kTransfer;
-  transfer_begin_ = Clock::now();
-  transfer_end_ = transfer_begin_ + limit;
-  transferred_ = 0;
+  on_time_ = Clock::now();
+  transfer_end_ = on_time_ + limit;
   advance_transfer(0);
 }
 
 void Session::advance_transfer(std::size_t bytes) {
-  transferred_ += bytes;
-  const std::uint64_t rate = std::max<std::uint64_t>(server_.options.min_rate, 1);
-  const auto due =
-      transfer_begin_ + server_.options.max_lag + std::chrono::milliseconds(transferred_ * 1000 / rate);
-  allow_until(std::min<Clock::time_point>(transfer_end_, due));
+  // Never ahead of time: what sockets' buffers took at once must not pay for a standstill later.
+  const std::chrono::milliseconds paid(bytes * 1000 / std::max<std::uint64_t>(server_.options.min_rate, 1));
+  on_time_ = std::min<Clock::time_point>(Clock::now(), on_time_ + paid);
+  allow_until(std::min<Clock::time_point>(transfer_end_, on_time_ + server_.options.max_lag));
 }
 
 void Session::allow(std::chrono::milliseconds limit) {

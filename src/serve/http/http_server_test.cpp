@@ -18,11 +18,12 @@ namespace {
 using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
-/// Says what it was sent; /slow answers only when told to.
+/// Says what it was sent; /slow answers only when told to, /full refuses by the head alone.
 class EchoHandler : public Handler {
  public:
   Admission admit(const Request& head) override {
     if (head.path == "/refuse") return {0, problem({ErrorCode::kNotFound, "no"})};
+    if (head.path == "/full") return {2U << 20U, busy("later", milliseconds(2'500))};
     return {1000, std::nullopt};
   }
 
@@ -30,6 +31,7 @@ class EchoHandler : public Handler {
     if (request.path == "/slow") {
       const std::lock_guard lock(mutex_);
       waiting_.push_back(std::move(reply));
+      abandoned_ = request.abandoned;
       return;
     }
     const std::string body(reinterpret_cast<const char*>(request.body.data()), request.body.size());
@@ -41,6 +43,12 @@ class EchoHandler : public Handler {
     return static_cast<int>(waiting_.size());
   }
 
+  /// Whether the last slow request has been given up.
+  bool abandoned() {
+    const std::lock_guard lock(mutex_);
+    return abandoned_.stop_requested();
+  }
+
   void answer_slow() {
     const std::lock_guard lock(mutex_);
     for (const Reply& reply : waiting_) reply({200, {}, "at last"});
@@ -50,6 +58,7 @@ class EchoHandler : public Handler {
  private:
   std::mutex mutex_;
   std::vector<Reply> waiting_;
+  std::stop_token abandoned_;
 };
 
 /// A server on a free port of loopback, in a thread of its own.
@@ -203,6 +212,38 @@ TEST(HttpServer, RefusesALargeBodyByItsLengthBeforeItComes) {
   EXPECT_TRUE(client.closed());
 }
 
+TEST(HttpServer, KeepsTheConnectionOfAnUploadThatIsRefusedByItsHead) {
+  const Running server;
+  TestClient client(server.port());
+  for (int i = 0; i < 3; ++i) {
+    const Answer answer = client.request("POST", "/full", {}, std::string(700'000, 'x'));
+    EXPECT_EQ(answer.status, 503);
+    EXPECT_EQ(answer.header("Retry-After"), "3");
+    EXPECT_NE(answer.header("Connection"), "close");
+  }
+  EXPECT_EQ(client.request("GET", "/next").body, "GET /next ");
+}
+
+TEST(HttpServer, AnswersARefusalBeforeTheBodyComes) {
+  const Running server;
+  TestClient client(server.port());
+  client.send("POST /full HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n");
+  EXPECT_EQ(client.receive().status, 503);
+  client.send("abcGET /next HTTP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_EQ(client.receive().body, "GET /next ");
+}
+
+TEST(HttpServer, ClosesAfterARefusalWhoseBodyIsLargeOrWaitsToBeAskedFor) {
+  const Running server;
+  for (const char* fields : {"Content-Length: 1100000", "Content-Length: 3\r\nExpect: 100-continue",
+                             "Transfer-Encoding: chunked"}) {
+    TestClient client(server.port());
+    client.send("POST /full HTTP/1.1\r\nHost: h\r\n" + std::string(fields) + "\r\n\r\n");
+    EXPECT_EQ(client.receive().status, 503) << fields;
+    EXPECT_TRUE(client.closed()) << fields;
+  }
+}
+
 TEST(HttpServer, RefusesALargeBodyInChunks) {
   const Running server;
   TestClient client(server.port());
@@ -269,6 +310,23 @@ TEST(HttpServer, CutsOffABodyThatDripsIn) {
   EXPECT_TRUE(client.closed());
 }
 
+TEST(HttpServer, CutsOffABodyThatComesMoreSlowlyThanTheLeastRate) {
+  HttpOptions options;
+  options.min_rate = 1000;
+  options.max_lag = milliseconds(300);
+  const Running server(options);
+  const auto send_slowly = [&](TestClient& client, std::size_t piece, int pieces) {
+    client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n");
+    for (int i = 0; i < pieces && client.send(std::string(piece, 'x')); ++i)
+      std::this_thread::sleep_for(milliseconds(20));
+    return client.receive().status;
+  };
+  TestClient slow(server.port());
+  EXPECT_EQ(send_slowly(slow, 1, 40), 408);
+  TestClient steady(server.port());
+  EXPECT_EQ(send_slowly(steady, 25, 40), 200) << "as slow as may be, for longer than the lag allowed";
+}
+
 TEST(HttpServer, ClosesIdleConnectionsWithoutAWord) {
   HttpOptions options;
   options.idle_timeout = milliseconds(100);
@@ -278,22 +336,92 @@ TEST(HttpServer, ClosesIdleConnectionsWithoutAWord) {
   EXPECT_TRUE(client.closed());
 }
 
+/// Answers with far more than the sockets' buffers hold.
+class FloodHandler : public Handler {
+ public:
+  static constexpr std::size_t kSize = 32U << 20U;
+  Admission admit(const Request&) override { return {}; }
+  void handle(const Request& request, Reply reply) override {
+    reply({200, {}, std::string(request.path == "/small" ? 1 : kSize, 'x')});
+  }
+};
+
+/// A server of floods.
+class Flooding {
+ public:
+  explicit Flooding(HttpOptions options) {
+    options.port = 0;
+    server_ = HttpServer::listen(options).value();
+    thread_ = std::jthread([this] { server_->run(handler_); });
+  }
+  ~Flooding() { server_->stop(); }
+  Flooding(const Flooding&) = delete;
+  Flooding& operator=(const Flooding&) = delete;
+  std::uint16_t port() const { return server_->port(); }
+
+ private:
+  FloodHandler handler_;
+  std::unique_ptr<HttpServer> server_;
+  std::jthread thread_;
+};
+
 TEST(HttpServer, CutsOffAClientThatDoesNotReadItsAnswer) {
-  /// Sends far more than the sockets' buffers hold.
-  struct Flood : Handler {
-    Admission admit(const Request&) override { return {}; }
-    void handle(const Request&, Reply reply) override { reply({200, {}, std::string(64U << 20U, 'x')}); }
-  } flood;
+  HttpOptions by_time;
+  by_time.write_timeout = milliseconds(200);
+  // What the sockets' buffers took at once does not excuse a standstill.
+  HttpOptions by_rate;
+  by_rate.max_lag = milliseconds(200);
+  for (const HttpOptions& options : {by_time, by_rate}) {
+    const Flooding server(options);
+    TestClient client(server.port());
+    client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    std::this_thread::sleep_for(milliseconds(500));
+    EXPECT_THROW(client.receive(), std::runtime_error);
+  }
+}
+
+TEST(HttpServer, BoundsTheMemoryOfAnswersThatNobodyTakes) {
   HttpOptions options;
-  options.port = 0;
-  options.write_timeout = milliseconds(200);
-  const auto server = HttpServer::listen(options).value();
-  std::jthread thread([&] { server->run(flood); });
-  TestClient client(server->port());
-  client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
-  std::this_thread::sleep_for(milliseconds(400));
-  EXPECT_THROW(client.receive(), std::runtime_error);
-  server->stop();
+  options.max_buffered = FloodHandler::kSize * 2;
+  options.lag_when_full = milliseconds(100);
+  const Flooding server(options);
+  std::vector<std::unique_ptr<TestClient>> hoarders;
+  for (int i = 0; i < 2; ++i) {
+    hoarders.push_back(std::make_unique<TestClient>(server.port()));
+    hoarders.back()->send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+  }
+  TestClient early(server.port());
+  EXPECT_EQ(early.request("GET", "/").status, 503) << "nobody has stood still for long enough";
+  EXPECT_EQ(early.request("GET", "/small").status, 200);
+  std::this_thread::sleep_for(milliseconds(300));
+  EXPECT_EQ(early.request("GET", "/").body.size(), FloodHandler::kSize);
+}
+
+TEST(HttpServer, GivesUpARequestWhoseClientIsGone) {
+  Running server;
+  {
+    TestClient client(server.port());
+    client.send("GET /slow HTTP/1.1\r\nHost: h\r\n\r\n");
+    server.wait_for_slow(1);
+    std::this_thread::sleep_for(milliseconds(20));
+    EXPECT_FALSE(server.handler.abandoned());
+  }
+  for (int i = 0; i < 500 && !server.handler.abandoned(); ++i) std::this_thread::sleep_for(milliseconds(10));
+  EXPECT_TRUE(server.handler.abandoned());
+}
+
+TEST(HttpServer, GivesNothingUpForAClientThatSendsItsNextRequest) {
+  Running server;
+  TestClient client(server.port());
+  client.send("GET /slow HTTP/1.1\r\nHost: h\r\n\r\nGET /next HTTP/1.1\r\nHost: h\r\n\r\n");
+  server.wait_for_slow(1);
+  client.send("GET /third HTTP/1.1\r\nHost: h\r\n\r\n");
+  std::this_thread::sleep_for(milliseconds(50));
+  EXPECT_FALSE(server.handler.abandoned());
+  server.handler.answer_slow();
+  EXPECT_EQ(client.receive().body, "at last");
+  EXPECT_EQ(client.receive().body, "GET /next ");
+  EXPECT_EQ(client.receive().body, "GET /third ");
 }
 
 TEST(HttpServer, DoesNotTimeOutWhileARequestIsWorkedOn) {
@@ -324,6 +452,30 @@ TEST(HttpServer, GivesAFullHouseToNewcomersBeforeIdlers) {
   EXPECT_EQ(busy.receive().body, "at last");
 }
 
+TEST(HttpServer, GivesAFullHouseToNewcomersBeforeTheSlow) {
+  HttpOptions options;
+  options.max_connections = 3;
+  options.lag_when_full = milliseconds(100);
+  const Flooding server(options);
+  TestClient in_head(server.port());
+  in_head.send("GET / HT");
+  TestClient in_answer(server.port());
+  in_answer.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+  TestClient silent(server.port());
+  std::this_thread::sleep_for(milliseconds(300));
+  for (int i = 0; i < 20; ++i) {
+    TestClient newcomer(server.port());
+    EXPECT_EQ(newcomer.request("GET", "/small").status, 200) << i;
+  }
+  // The one that is idle makes way first, then newcomers that have ended leave room.
+  std::vector<std::unique_ptr<TestClient>> crowd;
+  for (int i = 0; i < 3; ++i) {
+    crowd.push_back(std::make_unique<TestClient>(server.port()));
+    EXPECT_EQ(crowd.back()->request("GET", "/small").status, 200) << i;
+  }
+  EXPECT_TRUE(in_head.closed());
+}
+
 TEST(HttpServer, TurnsNewcomersAwayWhenAllAreBusy) {
   HttpOptions options;
   options.max_connections = 2;
@@ -333,6 +485,7 @@ TEST(HttpServer, TurnsNewcomersAwayWhenAllAreBusy) {
   for (TestClient* client : {&first, &second}) client->send("GET /slow HTTP/1.1\r\nHost: h\r\n\r\n");
   server.wait_for_slow(2);
   TestClient third(server.port());
+  third.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 200000\r\n\r\n" + std::string(200'000, 'x'));
   const Answer answer = third.receive();
   EXPECT_EQ(answer.status, 503);
   EXPECT_EQ(answer.header("Retry-After"), "1");

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <string>
+#include <vector>
+
 namespace xray {
 namespace {
 
@@ -39,7 +42,8 @@ TEST(Labels, SaysWhatIsWrong) {
   EXPECT_THAT(problem_of(R"({"": {}})"), HasSubstr("name is empty"));
   EXPECT_THAT(problem_of(R"({"a": {}, "a": {}})"), HasSubstr("'a' is given twice"));
   EXPECT_THAT(problem_of(R"({"a": {"x": "1", "x": "2"}})"), HasSubstr("'x', is given twice"));
-  for (const std::string label : {"", "Stable", "2.0", "a b", "ä", std::string(33, 'a').c_str()})
+  for (const auto& label :
+       std::vector<std::string>{"", "Stable", "2.0", "a b", "\u00E4", std::string(33, 'a')})
     EXPECT_THAT(problem_of(R"({"a": {")" + label + R"(": "1"}})"), HasSubstr("is no label"));
 }
 

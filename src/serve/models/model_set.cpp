@@ -28,6 +28,18 @@ const ModelHandle* labelled(const Catalogue& catalogue, std::string_view name, s
   return version == model->second.end() ? nullptr : versioned(catalogue, name, version->second);
 }
 
+/// Counts one up while it lives.
+class Running {
+ public:
+  explicit Running(std::atomic<int>& count) : count_(count) { ++count_; }
+  ~Running() { --count_; }
+  Running(const Running&) = delete;
+  Running& operator=(const Running&) = delete;
+
+ private:
+  std::atomic<int>& count_;
+};
+
 Error not_served(std::string_view name, std::string_view what, std::string_view which) {
   std::string message = "no model " + std::string(name);
   if (!which.empty()) message.append(" ").append(what).append(" ").append(which);
@@ -131,12 +143,14 @@ void ModelSet::add_observer(FindingObserver& observer) {
 }
 
 Result<Finding> ModelSet::diagnose(const ServedModel& model, std::span<const std::byte> picture) const {
+  const Running counted(running_);
   Result<Finding> finding = model.diagnoser->diagnose(picture);
   for (FindingObserver* observer : observers_) observer->on_finding(model, picture, finding);
   return finding;
 }
 
 Result<Finding> ModelSet::diagnose(const ServedModel& model, const Image& picture) const {
+  const Running counted(running_);
   Result<Finding> finding = model.diagnoser->diagnose(picture);
   for (FindingObserver* observer : observers_) observer->on_finding(model, {}, finding);
   return finding;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <memory>
 #include <mutex>
@@ -110,10 +111,14 @@ class ModelSet {
   Result<Finding> diagnose(const ServedModel& model, std::span<const std::byte> picture) const;
   Result<Finding> diagnose(const ServedModel& model, const Image& picture) const;
 
+  /// Pictures being diagnosed at this moment.
+  int running() const { return running_; }
+
  private:
   mutable std::mutex mutex_;
   std::shared_ptr<const Catalogue> catalogue_;
   double canary_share_ = 0;
+  mutable std::atomic<int> running_{0};
   std::vector<FindingObserver*> observers_;
 };
 

@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 constexpr const char* kCardFile = "card.json";
 constexpr std::size_t kMaxEntries = 1'000;
 /// Of one package; more files than a package has, fewer than it takes to be slow.
-constexpr std::size_t kMaxFiles = 100;
+constexpr std::size_t kMaxFiles = 1'000;
 
 /// Names in `folder` in their order, hidden ones left out. `budget`: entries that may still come.
 Result<std::vector<std::string>> names_in(const fs::path& folder, std::size_t& budget) {

@@ -16,7 +16,10 @@
 namespace xray {
 namespace {
 
-/// Only whole cores that nobody else wants. On Linux it is the calling thread's own.
+/// Between two looks whether few enough answers are being made.
+constexpr std::chrono::milliseconds kPause{2};
+
+/// On Linux it is the calling thread alone whose priority that is.
 void give_way() {
   constexpr int kNicest = 19;
   if (::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kNicest) != 0)
@@ -131,7 +134,11 @@ void Shadow::run(const std::stop_token& stop) {
       logged_ = counts_.compared;
       log_at += options_.log_interval;
     }
-    if (stop.stop_requested() || waiting_.empty()) continue;
+    if (waiting_.empty()) continue;
+    if (models_.running() > options_.max_busy) {
+      wake_.wait_for(lock, stop, kPause, [] { return false; });
+      continue;
+    }
     Task task = std::move(waiting_.front());
     waiting_.pop_front();
     lock.unlock();

@@ -25,6 +25,7 @@ Result<ShadowTarget> parse_shadow_target(std::string_view text);
 /// How much a shadow may cost.
 struct ShadowOptions {
   double share = 100;                      ///< of the primary's pictures, per cent
+  int max_busy = 0;                        ///< pictures being answered beside which it still goes to work
   std::size_t max_waiting = 16;            ///< pictures
   std::size_t max_bytes = 64ULL << 20U;    ///< of all that wait
   std::chrono::seconds log_interval{600};  ///< between two lines on how they agree
@@ -49,11 +50,13 @@ struct ShadowCounts {
 };
 
 /// Asks a second version about pictures that the primary has answered, and counts how the two agree.
-/// Its one thread gives way to all others, and what it cannot keep up with is dropped: answers never
-/// wait for it, but for a copy of the picture. Pictures that came as pixels are not asked about.
+/// One thread of low priority does so while few answers are being made (the networks themselves are
+/// computed by OpenVINO's threads, whose priority is that of all), and what it cannot keep up with is
+/// dropped: answers wait for a copy of the picture and no more. Pictures that came as pixels are not
+/// asked about.
 class Shadow final : public FindingObserver {
  public:
-  /// `models` outlives the shadow. Each model's backend has one request to spare (BackendOptions::spare).
+  /// `models` outlives the shadow.
   Shadow(const ModelSet& models, ShadowTarget target, const ShadowOptions& options = {});
   /// Lets what waits be.
   ~Shadow() override;

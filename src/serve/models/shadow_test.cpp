@@ -110,6 +110,21 @@ TEST(Shadow, DropsWhatItCannotKeepUpWith) {
   EXPECT_EQ(narrow.snapshot().dropped, 1U);
 }
 
+TEST(Shadow, WaitsWhileAnswersAreBeingMade) {
+  std::mutex gate;
+  std::unique_lock shut(gate);
+  const ModelHandle slow = model("3", 0.9F, [&gate] { const std::scoped_lock pass(gate); });
+  ModelSet models(catalogue({model("1", 0.9F), model("2", 0.9F), slow}));
+  Shadow shadow(models, {"tiny", "2"});
+  std::jthread busy([&] { EXPECT_TRUE(models.diagnose(*slow, picture()).ok()); });
+  while (models.running() == 0) std::this_thread::yield();
+  shadow.on_finding(*models.primary(), picture(), Finding{});
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_EQ(shadow.snapshot().compared, 0U);
+  shut.unlock();
+  EXPECT_EQ(counts_when(shadow, [](const auto& c) { return c.compared == 1; }).compared, 1U);
+}
+
 TEST(Shadow, CountsPicturesThatOnlyThePrimaryReads) {
   ModelSet models(catalogue({model("1", 0.9F), model("2", -1)}));
   Shadow shadow(models, {"tiny", "2"});

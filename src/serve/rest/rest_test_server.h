@@ -32,8 +32,7 @@ class RestTest : public testing::Test {
     server_ = HttpServer::listen(options).value();
     std::vector<Route> routes = open_inference_.routes();
     for (Route& route : tensorflow_.routes()) routes.push_back(std::move(route));
-    router_ = std::make_unique<Router>(std::move(routes),
-                                       RouterOptions{.diagnosis_workers = 1, .diagnosis_queue = 1});
+    router_ = std::make_unique<Router>(std::move(routes), diagnoses_, RouterOptions{});
     thread_ = std::jthread([this] { server_->run(*router_); });
   }
 
@@ -108,6 +107,7 @@ class RestTest : public testing::Test {
   OpenInferenceApi open_inference_{inference_, "1.2.3", kMaxBody};
   TensorFlowApi tensorflow_{inference_, kMaxBody};
   std::unique_ptr<HttpServer> server_;
+  WorkQueue diagnoses_{1, 1};
   std::unique_ptr<Router> router_;
   std::jthread thread_;
 };
