@@ -160,8 +160,9 @@ TEST_F(ServeTest, ChangesModelsWithoutFailingARequest) {
   EXPECT_TRUE(uploads.reach("tiny 2"));
   EXPECT_EQ(TestClient(port).request("GET", "/api/v1/model").json().at("version"), "2");
 
-  ASSERT_TRUE(write_tiny_package(models / "tiny/3", "3"));
-  ASSERT_TRUE(write_file(models / "tiny/3/network.onnx", "cut short"));
+  ASSERT_TRUE(write_tiny_package(models / "tiny/.3", "3"));
+  ASSERT_TRUE(write_file(models / "tiny/.3/network.onnx", "cut short"));
+  std::filesystem::rename(models / "tiny/.3", models / "tiny/3");
   program.send_signal(SIGHUP);
   const auto third = [&] {
     return TestClient(port).request("GET", "/api/v1/models").json().at("models").back();

@@ -52,7 +52,8 @@ TEST(Labels, BoundsSizeAndCount) {
   EXPECT_FALSE(parse_labels(std::string(kMaxLabelBytes, '[')).ok());
   const auto of = [](int count, const std::string& value) {
     std::string text = "{";
-    for (int i = 0; i < count; ++i) text += (i == 0 ? "\"a" : ",\"a") + std::to_string(i) + "\":" + value;
+    for (int i = 0; i < count; ++i)
+      text.append(i == 0 ? "\"a" : ",\"a").append(std::to_string(i)).append("\":").append(value);
     return text + "}";
   };
   EXPECT_TRUE(parse_labels(of(256, "{}")).ok());

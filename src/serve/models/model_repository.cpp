@@ -312,7 +312,13 @@ void ModelRepository::warn_of_labels() {
         const ModelHandle& model = entry.second.model;
         return model && model->name == name && model->version == version;
       });
-      if (!is_there) missing += " '" + name + "' '" + label + "' " + version + ";";
+      if (!is_there)
+        missing.append(missing.empty() ? " " : ", ")
+            .append(name)
+            .append(" ")
+            .append(label)
+            .append(" ")
+            .append(version);
     }
   warn_once(labels_missing_, missing.empty() ? "" : "labels of versions that are not served:" + missing);
 }

@@ -109,7 +109,8 @@ Result<PackageScan> scan_packages(const fs::path& folder) {
       scan.unreadable.push_back(name);
       continue;
     }
-    for (const std::string& version : *inner) std::ignore = add_package(folder, name + "/" + version, scan);
+    for (const std::string& version : *inner)
+      std::ignore = add_package(folder, (fs::path(name) / version).string(), scan);
   }
   return scan;
 }
