@@ -91,7 +91,7 @@ Error unread_pixel_type(DataType type) {
 }
 
 Result<PixelTensor> PixelTensor::open(const InputTensor& tensor, const DecodeLimits& limits) {
-  if (!with_pixel_type(tensor.type, [](auto) { return true; })) return unread_pixel_type(tensor.type);
+  if (!with_pixel_type(tensor.type, [](auto) { return true; }, false)) return unread_pixel_type(tensor.type);
   const auto& shape = tensor.shape;
   const Result<std::uint64_t> count = element_count(shape);
   if (!count) return count.error();
@@ -124,9 +124,8 @@ Result<PixelTensor> PixelTensor::open(const InputTensor& tensor, const DecodeLim
 Result<Image> PixelTensor::picture(std::size_t index) const {
   const std::size_t size = raw_.size() / pictures_;
   const RawElements raw = raw_.subspan(index * size, size);
-  auto picture = with_pixel_type(
-      type_, [&](auto zero) { return to_picture<decltype(zero)>(raw, width_, height_, channels_); });
-  return std::move(picture).value();
+  const auto read = [&](auto zero) { return to_picture<decltype(zero)>(raw, width_, height_, channels_); };
+  return with_pixel_type(type_, read, unread_pixel_type(type_));
 }
 
 }  // namespace xray

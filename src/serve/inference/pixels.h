@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <type_traits>
 
 #include "common/result.h"
@@ -11,9 +10,10 @@
 
 namespace xray {
 
-/// `use` of a T{} whose type is that of the elements; nothing for types that pixels are not read in.
+/// `use` of a T{} whose type is that of the elements; `otherwise` for types that pixels are not read in.
 template <typename Use>
-auto with_pixel_type(DataType type, const Use& use) -> std::optional<std::invoke_result_t<Use, float>> {
+auto with_pixel_type(DataType type, const Use& use, std::invoke_result_t<Use, float> otherwise)
+    -> std::invoke_result_t<Use, float> {
   switch (type) {
     case DataType::kUint8:
       return use(std::uint8_t{});
@@ -39,7 +39,7 @@ auto with_pixel_type(DataType type, const Use& use) -> std::optional<std::invoke
     case DataType::kBytes:
       break;
   }
-  return std::nullopt;
+  return otherwise;
 }
 
 /// kUnsupported, with the types that are read.

@@ -2,7 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cstring>
+#include <span>
+#include <thread>
 
 #include "serve/rest/rest_test_server.h"
 
@@ -227,6 +231,52 @@ TEST_F(OpenInferenceApiTest, TakesNoBinaryDataThatDoesNotFit) {
   for (const char* size : {"", "x", "-1", "999999999", "18446744073709551616"})
     expect_error(post(kInfer, "{}", {{kJsonSize, size}}), 400, kJsonSize);
   expect_error(post(kInfer, "{}", {{"Content-Encoding", "gzip"}}), 415, "compressed");
+}
+
+/// Holds every diagnosis up until it is opened.
+class Barrier final : public FindingObserver {
+ public:
+  void on_finding(const ServedModel&, std::span<const std::byte>, const Result<Finding>&) override {
+    ++arrived_;
+    open_.wait(false);
+  }
+  void open() {
+    open_ = true;
+    open_.notify_all();
+  }
+  void wait_for_one() const {
+    while (arrived_ == 0) std::this_thread::yield();
+  }
+
+ private:
+  std::atomic<bool> open_ = false;
+  std::atomic<int> arrived_ = 0;
+};
+
+TEST_F(OpenInferenceApiTest, TellsClientsToComeBackWhereTooManyWait) {
+  Barrier barrier;
+  models_.add_observer(barrier);
+  const std::string request = request_for(clear_).dump();
+  // One is worked on, one waits; of three more two find no place.
+  std::vector<Answer> answers(4);
+  {
+    std::vector<std::jthread> clients;
+    clients.emplace_back([&] { answers[0] = post(kInfer, request); });
+    barrier.wait_for_one();
+    std::atomic<int> refused = 0;
+    for (std::size_t i = 1; i < answers.size(); ++i)
+      clients.emplace_back([&, i] {
+        answers[i] = post(kInfer, request);
+        if (answers[i].status == 503 && ++refused == 2) barrier.open();
+      });
+  }
+  EXPECT_EQ(std::ranges::count(answers, 503, &Answer::status), 2);
+  EXPECT_EQ(std::ranges::count(answers, 200, &Answer::status), 2);
+  for (const Answer& answer : answers) {
+    if (answer.status != 503) continue;
+    EXPECT_FALSE(answer.header("Retry-After").empty());
+    expect_error(answer, 503, "wait");
+  }
 }
 
 TEST_F(OpenInferenceApiTest, KeepsOtherSitesOut) {

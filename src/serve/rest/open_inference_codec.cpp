@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <memory>
 #include <utility>
 
 #include "serve/inference/pixels.h"
@@ -116,10 +117,10 @@ Result<Done> read_json_elements(JsonValue& data, InputTensor& tensor, OpenInfere
     return invalid("data has the shape " + describe_shape(numbers->shape) + ", not " +
                    describe_shape(tensor.shape));
   auto converted = with_pixel_type(
-      tensor.type, [&](auto zero) -> Result<Bytes> { return convert<decltype(zero)>(numbers->values); });
-  if (!converted) return unread_pixel_type(tensor.type);
-  if (!*converted) return converted->error();
-  tensor.elements = RawElements(request.numbers.emplace_back(std::move(**converted)));
+      tensor.type, [&](auto zero) -> Result<Bytes> { return convert<decltype(zero)>(numbers->values); },
+      unread_pixel_type(tensor.type));
+  if (!converted) return converted.error();
+  tensor.elements = RawElements(request.numbers.emplace_back(std::move(*converted)));
   return Done{};
 }
 
@@ -204,8 +205,8 @@ Result<Done> read_outputs(JsonValue& root, OpenInferenceRequest& request) {
 
 Result<std::size_t> read_json_size(std::string_view text, std::size_t body) {
   std::size_t size = 0;
-  const char* const end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, size);
+  const char* const end = std::to_address(text.end());
+  const auto [stop, error] = std::from_chars(std::to_address(text.begin()), end, size);
   if (error != std::errc() || stop != end || size > body)
     return invalid("Inference-Header-Content-Length is the number of bytes of JSON in the body");
   return size;

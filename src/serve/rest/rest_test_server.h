@@ -88,14 +88,15 @@ class RestTest : public testing::Test {
   /// "[[0,1],[2,3]]": the gray levels of `picture`, row by row.
   static std::string json_rows(const Image& picture) {
     std::string rows;
-    for (int y = 0; y < picture.height(); ++y) {
-      rows += y == 0 ? "[" : ",[";
-      for (int x = 0; x < picture.width(); ++x)
-        rows += (x == 0 ? "" : ",") +
-                std::to_string(picture.pixels8()[static_cast<std::size_t>(y * picture.width() + x)]);
-      rows += "]";
+    const auto width = static_cast<std::size_t>(picture.width());
+    for (std::size_t i = 0; i < picture.pixels8().size(); ++i) {
+      if (i % width == 0)
+        rows += i == 0 ? "[" : "],[";
+      else
+        rows += ",";
+      rows += std::to_string(picture.pixels8()[i]);
     }
-    return "[" + rows + "]";
+    return "[" + rows + "]]";
   }
 
   const Image opaque_film_ = make_phantom({.width = 96, .height = 80, .opacity = 1});
