@@ -102,6 +102,7 @@ Result<std::vector<fs::path>> find_pictures(const fs::path& folder, std::size_t 
   std::ranges::sort(files);
   if (files.size() <= most) return files;
   std::vector<fs::path> picked;
+  picked.reserve(most);
   for (std::size_t i = 0; i < most; ++i) picked.push_back(files[i * files.size() / most]);
   return picked;
 }
