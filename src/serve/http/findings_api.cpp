@@ -139,10 +139,14 @@ std::vector<Route> FindingsApi::routes() {
   };
 }
 
-Response FindingsApi::create(const Request& request) {
-  const Result<Examined> examined = examine_upload(request, limits_, diagnose_);
+Outcome FindingsApi::create(const Request& request) {
+  Result<Examined> examined = examine_upload(request, limits_, diagnose_);
   if (!examined) return problem(examined.error());
-  const auto& [upload, finding] = *examined;
+  return [this, examined = std::move(*examined)] { return keep(examined); };
+}
+
+Response FindingsApi::keep(const Examined& examined) {
+  const auto& [upload, finding] = examined;
   const Result<StoredFinding> stored = store_.put(finding, upload.file_name, upload.picture);
   if (!stored) return write_problem(stored.error());
   Response response = json_response(201, to_json(*stored));

@@ -39,7 +39,9 @@ class FindingsApi {
   std::vector<Route> routes();
 
  private:
-  Response create(const Request& request);
+  /// Diagnoses; keep() is what remains.
+  Outcome create(const Request& request);
+  Response keep(const Examined& examined);
   Response list(const Request& request);
   Response show(std::string_view id);
   Response image(const Request& request, std::string_view id);

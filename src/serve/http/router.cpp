@@ -19,11 +19,15 @@ bool allows(const Route& route, std::string_view method) {
   return route.method == method || (route.method == "GET" && method == "HEAD");
 }
 
-Response run(const Route& route, const Request& request, const PathParameters& parameters) {
+/// `step` with its failures as answers, and its log told whose it is.
+template <typename Step>
+Outcome run(const Route& route, const Request& request, const Step& step) {
   const LogScope of_request({{"request_id", request.id}, {"trace_id", request.trace.trace_id}});
   Response response;
   try {
-    response = route.run(request, parameters);
+    Outcome outcome = step();
+    if (std::holds_alternative<Writing>(outcome)) return outcome;
+    response = std::move(std::get<Response>(outcome));
   } catch (const std::bad_alloc&) {
     spdlog::error("not enough memory for {} {}", route.method, route.pattern);
     response = busy("the server has not enough memory for this request now");
@@ -69,6 +73,8 @@ Router::Router(std::vector<Route> routes, WorkQueue& diagnoses, const RouterOpti
     : routes_(std::move(routes)),
       loopback_only_(options.loopback_only),
       lookups_(options.lookup_workers, options.lookup_queue, options.lookup_wait),
+      // As many again may wait; then whoever computes writes himself, which holds the next ones back.
+      writings_(options.writers, options.writers),
       diagnoses_(diagnoses) {}
 
 WorkQueue* Router::queue_of(const Route& route) {
@@ -115,20 +121,35 @@ Admission Router::admit(const Request& head) {
   return {0, std::move(response)};
 }
 
+void Router::work(const Match& found, const Request& request, const Reply& reply) {
+  const Route& route = *found.route;
+  Outcome outcome = run(route, request, [&] { return route.run(request, found.parameters); });
+  auto* const writing = std::get_if<Writing>(&outcome);
+  if (writing == nullptr) {
+    reply(std::move(std::get<Response>(outcome)));
+    return;
+  }
+  const auto write = [&route, &request, reply, writing = std::move(*writing)] {
+    Outcome written = run(route, request, [&] { return Outcome(writing()); });
+    reply(std::move(std::get<Response>(written)));
+  };
+  if (!writings_.submit(write)) write();
+}
+
 void Router::handle(const Request& request, Reply reply) {
   const Match found = find(request.method, request.path);
   WorkQueue* const queue = queue_of(*found.route);
   if (queue == nullptr) {
-    reply(run(*found.route, request, found.parameters));
+    work(found, request, reply);
     return;
   }
-  const bool taken = queue->submit([found, queue, &request, reply, begin = Clock::now()] {
+  const bool taken = queue->submit([this, found, queue, &request, reply, begin = Clock::now()] {
     if (request.abandoned.stop_requested())
       reply(problem({ErrorCode::kCancelled, "the client is gone, or the server is stopping"}));
     else if (Clock::now() - begin > kStale)
       reply(too_many(*found.route, *queue));
     else
-      reply(run(*found.route, request, found.parameters));
+      work(found, request, reply);
   });
   if (!taken) reply(too_many(*found.route, *queue));
 }

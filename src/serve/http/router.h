@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "common/work_queue.h"
@@ -21,6 +22,11 @@ enum class Lane {
   kLookup,     ///< reading the store, drawing pictures
   kDiagnosis,  ///< running the network, in the queue that all doors share
 };
+
+/// What remains to be done for an answer once its lane has done the computing: waiting for a disk,
+/// which must not keep the next picture from a core.
+using Writing = std::function<Response()>;
+using Outcome = std::variant<Response, Writing>;
 
 /// What stands in a path for the {...} of its pattern, as it was sent, never empty.
 class PathParameters {
@@ -51,7 +57,7 @@ struct Route {
   Lane lane = Lane::kAtOnce;
   std::uint64_t max_body = 0;
   /// May throw: 500. Takes a std::string_view instead where one parameter is enough.
-  std::function<Response(const Request&, const PathParameters&)> run;
+  std::function<Outcome(const Request&, const PathParameters&)> run;
 };
 
 /// How much may go on at one time.
@@ -60,6 +66,7 @@ struct RouterOptions {
   int lookup_workers = 2;
   int lookup_queue = 256;
   std::chrono::milliseconds lookup_wait{2'000};  ///< see WorkQueue's max_wait
+  int writers = 8;                               ///< what they write together reaches the disk at one time
 };
 
 /// Sends each request to its route: 404 and 405 (with Allow) where there is none,
@@ -74,6 +81,8 @@ class Router : public Handler {
   std::span<const Route> routes() const { return routes_; }
   /// The queue of Lane::kLookup.
   const WorkQueue& lookups() const { return lookups_; }
+  /// The queue of Writing.
+  const WorkQueue& writings() const { return writings_; }
 
   Admission admit(const Request& head) override;
   void handle(const Request& request, Reply reply) override;
@@ -89,7 +98,11 @@ class Router : public Handler {
 
   std::vector<Route> routes_;
   bool loopback_only_;
+  /// Runs the route and replies, at once or when what is to be written has been.
+  void work(const Match& found, const Request& request, const Reply& reply);
+
   WorkQueue lookups_;
+  WorkQueue writings_;
   WorkQueue& diagnoses_;
 };
 
