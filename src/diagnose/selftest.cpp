@@ -160,8 +160,9 @@ Result<std::string> run_selftest(const Diagnoser& diagnoser, const Examine& exam
   Result<std::optional<Selftest>> found = std::optional<Selftest>();
   if (origin != nullptr) found = find_selftest(origin->package);
   if (!found) return found.error();
-  if (!*found) return run_plain(examine);
-  const Selftest& selftest = **found;
+  const std::optional<Selftest>& pinned_here = *found;
+  if (!pinned_here) return run_plain(examine);
+  const Selftest& selftest = *pinned_here;
   const std::optional<PinnedNetwork>& network = selftest.of(origin->precision);
   if (!network || network->sha256 != origin->network.sha256)
     return Error{ErrorCode::kBadModel,

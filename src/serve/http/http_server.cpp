@@ -341,7 +341,8 @@ asio::awaitable<void> Session::run() {
 }
 
 asio::awaitable<void> Session::turn_away() {
-  if (co_await write(unread_request(), busy("too many connections"), 11, false)) co_await linger();
+  const Request request = unread_request();
+  if (co_await write(request, busy("too many connections"), 11, false)) co_await linger();
 }
 
 asio::awaitable<bool> Session::wait_for_request() {
