@@ -74,6 +74,11 @@ class Server:
     def get(self, path):
         return self.request("GET", path)
 
+    def is_tested(self):
+        """Whether its self-test has ended, whatever else may keep it from being ready."""
+        answer = self.get("/readyz")
+        return answer.status == 200 or answer.json()["code"] != "busy"
+
     def upload(self, picture):
         return self.request("POST", "/api/v1/findings", picture, {"Content-Type": "image/png"})
 
@@ -105,6 +110,7 @@ class FaultTest(unittest.TestCase):
         server = Server(self.folder, *options, **more)
         self.addCleanup(server.stop, signal.SIGKILL)
         self.assertIsNotNone(server.port, f"it did not start: {server.log.read_text()}")
+        self.wait_until(server.is_tested)
         return server
 
     def refuses_to_start(self, *options, **more):
