@@ -341,8 +341,10 @@ asio::awaitable<void> Session::run() {
 }
 
 asio::awaitable<void> Session::turn_away() {
+  // Named: GCC 12 lets go of temporaries too early in a condition that waits.
   const Request request = unread_request();
-  if (co_await write(request, busy("too many connections"), 11, false)) co_await linger();
+  Response refusal = busy("too many connections");
+  if (co_await write(request, std::move(refusal), 11, false)) co_await linger();
 }
 
 asio::awaitable<bool> Session::wait_for_request() {
