@@ -79,13 +79,14 @@ int fail_to_start(const Error& error) {
 }
 
 /// What --grpc asks for; nothing without it.
-Result<std::optional<GrpcOptions>> grpc_options(const ServeOptions& options) {
+Result<std::optional<GrpcOptions>> grpc_options(const ServeOptions& options, const Readiness& readiness) {
   if (options.grpc.empty()) return std::optional<GrpcOptions>();
   const auto address = parse_listen_address(options.grpc);
   if (!address) return with_context(address.error(), "--grpc");
   return std::optional(GrpcOptions{.host = address->host,
                                    .port = address->port,
                                    .version = XRAY_VERSION,
+                                   .is_ready = [&readiness] { return readiness.state().ok(); },
                                    .max_picture = options.limits.max_bytes});
 }
 
@@ -123,7 +124,7 @@ class MetricsServer {
 
 /// Scores the pictures pinned with the model the way that uploads go.
 void run_selftest(const std::stop_token& stop, const ServedModel& model, const DecodeLimits& limits,
-                  Readiness& readiness) {
+                  ModelSet& models, Readiness& readiness) {
   const auto begin = std::chrono::steady_clock::now();
   // Past the observers: it is nobody's finding.
   const auto diagnose = [&model](std::span<const std::byte> bytes) {
@@ -133,7 +134,10 @@ void run_selftest(const std::stop_token& stop, const ServedModel& model, const D
   const Result<std::string> passed = xray::run_selftest(*model.diagnoser, examine, stop);
   if (!passed) {
     readiness.fail(passed.error());
-    if (!stop.stop_requested()) spdlog::error("not ready: {}", passed.error().message);
+    if (stop.stop_requested()) return;
+    // No answer is better than one by a model that is not itself.
+    models.distrust({ErrorCode::kBusy, "the model failed its self-test: no pictures are read"});
+    spdlog::error("not ready: {}", passed.error().message);
     return;
   }
   readiness.pass(*passed);
@@ -144,7 +148,8 @@ void run_selftest(const std::stop_token& stop, const ServedModel& model, const D
 int serve(const ServeOptions& options) {
   const auto address = listen_address(options);
   if (!address) return fail(address.error().message, kExitUsage);
-  const auto grpc = grpc_options(options);
+  Readiness readiness;
+  const auto grpc = grpc_options(options, readiness);
   if (!grpc) return fail(grpc.error().message, kExitUsage);
   const bool metrics_apart = !options.metrics.empty() && options.metrics != kOff;
   const auto metrics_address = metrics_apart ? parse_listen_address(options.metrics) : ListenAddress();
@@ -154,7 +159,6 @@ int serve(const ServeOptions& options) {
   set_up_log(options.log_format, options.log_level);
 
   Metrics metrics;
-  Readiness readiness;
 
   // Bound first, so that an address in use is told before a model is loaded.
   HttpOptions http = http_options(*address);
@@ -197,7 +201,7 @@ int serve(const ServeOptions& options) {
   std::ranges::copy(health, std::back_inserter(routes));
   if (options.metrics.empty()) routes.push_back(metrics_route(metrics));
   const Inference inference(models, {.max_pictures = static_cast<std::size_t>(options.batch)});
-  const OpenInferenceApi open_inference(inference, XRAY_VERSION, inference_body(options.limits));
+  const OpenInferenceApi open_inference(inference, readiness, XRAY_VERSION, inference_body(options.limits));
   const TensorFlowApi tensorflow(inference, inference_body(options.limits));
   std::ranges::copy(open_inference.routes(), std::back_inserter(routes));
   std::ranges::copy(tensorflow.routes(), std::back_inserter(routes));
@@ -247,7 +251,7 @@ int serve(const ServeOptions& options) {
             << options.store << "). Ctrl-C stops it." << std::endl;
   // It keeps its model, whichever is served by then.
   const std::jthread selftest([&, model = models.primary()](const std::stop_token& stop) {
-    run_selftest(stop, *model, options.limits, readiness);
+    run_selftest(stop, *model, options.limits, *running->set, readiness);
   });
   (*server)->run(router);
   if (grpc_server != nullptr) grpc_server->wait();

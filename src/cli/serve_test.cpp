@@ -237,6 +237,11 @@ TEST_F(ServeTest, IsReadyOnceThePinnedPicturesHaveTheirScores) {
   EXPECT_NE(why.find("log-odds off by 1,"), std::string::npos) << why;
   EXPECT_EQ(TestClient(port).request("GET", "/healthz").status, 200);
   EXPECT_NE(read_text(log).value().find("error not ready: self-test: picture 1"), std::string::npos);
+  const Bytes film = encode_png(make_phantom()).value();
+  const Answer refused = TestClient(port).request("POST", "/api/v1/findings", {{"Content-Type", "image/png"}},
+                                                  {reinterpret_cast<const char*>(film.data()), film.size()});
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_NE(refused.body.find("the model failed its self-test"), std::string::npos) << refused.body;
 }
 
 TEST_F(ServeTest, SaysThatItIsNoLongerReadyBeforeItStops) {

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -17,6 +18,7 @@ struct GrpcOptions {
   std::string host = "127.0.0.1";                   ///< a name or an address; IPv6 without brackets
   std::uint16_t port = 8001;                        ///< 0: any free one
   std::string version;                              ///< of the program, for ServerMetadata
+  std::function<bool()> is_ready{};                 ///< for ServerReady, quick and thread-safe; none: always
   std::uint64_t max_picture = 64ULL << 20U;         ///< bytes; a message may be that large and a little more
   std::size_t max_buffered = 512ULL << 20U;         ///< bytes of all messages held at one time, about
   std::chrono::milliseconds drain_timeout{10'000};  ///< for running calls once told to stop

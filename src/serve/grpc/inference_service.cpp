@@ -91,8 +91,7 @@ ServerUnaryReactor* InferenceService::ServerLive(CallbackServerContext* context,
 ServerUnaryReactor* InferenceService::ServerReady(CallbackServerContext* context,
                                                   const inference::ServerReadyRequest*,
                                                   inference::ServerReadyResponse* response) {
-  // Models are loaded before the server begins to listen.
-  response->set_ready(true);
+  response->set_ready(!options_.is_ready || options_.is_ready());
   return at_once(context);
 }
 

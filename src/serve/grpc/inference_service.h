@@ -3,6 +3,7 @@
 #include <open_inference.grpc.pb.h>
 
 #include <cstddef>
+#include <functional>
 #include <mutex>
 #include <set>
 #include <string>
@@ -17,6 +18,7 @@ class InferStream;
 /// How much clients may ask of an InferenceService.
 struct InferenceServiceOptions {
   std::string version;                     ///< of the program
+  std::function<bool()> is_ready;          ///< for ServerReady, quick and thread-safe; none: always
   std::size_t max_parsed = 256ULL << 20U;  ///< bytes of one request's parts once parsed: InferMessage
   std::size_t max_streams = 256;           ///< ModelStreamInfer calls at one time
 };

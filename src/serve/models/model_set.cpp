@@ -142,7 +142,12 @@ void ModelSet::add_observer(FindingObserver& observer) {
   observers_.push_back(&observer);
 }
 
+void ModelSet::distrust(Error why) {
+  distrusted_ = std::make_shared<const Error>(std::move(why));
+}
+
 Result<Finding> ModelSet::diagnose(const ServedModel& model, std::span<const std::byte> picture) const {
+  if (const auto why = distrusted_.load()) return *why;
   const Running counted(running_);
   Result<Finding> finding = model.diagnoser->diagnose(picture);
   for (FindingObserver* observer : observers_) observer->on_finding(model, picture, finding);
@@ -150,6 +155,7 @@ Result<Finding> ModelSet::diagnose(const ServedModel& model, std::span<const std
 }
 
 Result<Finding> ModelSet::diagnose(const ServedModel& model, const Image& picture) const {
+  if (const auto why = distrusted_.load()) return *why;
   const Running counted(running_);
   Result<Finding> finding = model.diagnoser->diagnose(picture);
   for (FindingObserver* observer : observers_) observer->on_finding(model, {}, finding);

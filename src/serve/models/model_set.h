@@ -107,7 +107,10 @@ class ModelSet {
   /// To be called before findings are made; `observer` outlives them.
   void add_observer(FindingObserver& observer);
 
-  /// Diagnoser::diagnose, told to the observers.
+  /// From now on there are no findings, only `why`: the primary model is not what it was pinned as.
+  void distrust(Error why);
+
+  /// Diagnoser::diagnose, told to the observers; what distrust() was given.
   Result<Finding> diagnose(const ServedModel& model, std::span<const std::byte> picture) const;
   Result<Finding> diagnose(const ServedModel& model, const Image& picture) const;
 
@@ -119,6 +122,7 @@ class ModelSet {
   std::shared_ptr<const Catalogue> catalogue_;
   double canary_share_ = 0;
   mutable std::atomic<int> running_{0};
+  std::atomic<std::shared_ptr<const Error>> distrusted_;
   std::vector<FindingObserver*> observers_;
 };
 

@@ -38,8 +38,11 @@ std::vector<Route> OpenInferenceApi::routes() const {
   return {
       {"GET", "/v2", Lane::kAtOnce, 0, [this](const Request&, const PathParameters&) { return server(); }},
       {"GET", "/v2/health/live", Lane::kAtOnce, 0, well},
-      // Every model was loaded before the server began to listen.
-      {"GET", "/v2/health/ready", Lane::kAtOnce, 0, well},
+      {"GET", "/v2/health/ready", Lane::kAtOnce, 0,
+       [this, well](const Request& request, const PathParameters& none) {
+         const auto state = readiness_.state();
+         return state ? well(request, none) : problem(503, state.error());
+       }},
       {"POST", "/v2/repository/index", Lane::kAtOnce, kSmallBody,
        [this](const Request&, const PathParameters&) { return index(); }},
       {"GET", "/v2/models/{name}", Lane::kAtOnce, 0, show},

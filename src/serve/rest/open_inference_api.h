@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "serve/http/readiness.h"
 #include "serve/http/router.h"
 #include "serve/inference/inference.h"
 
@@ -14,10 +15,11 @@ namespace xray {
 /// and others find a server of their kind. Thread-safe. The object outlives the routes.
 class OpenInferenceApi {
  public:
-  /// `inference` outlives the object; `version` is the program's; `max_body` bounds the bytes of a
-  /// request for inference.
-  OpenInferenceApi(const Inference& inference, std::string version, std::uint64_t max_body)
-      : inference_(inference), version_(std::move(version)), max_body_(max_body) {}
+  /// `inference` and `readiness` outlive the object; `version` is the program's; `max_body` bounds the
+  /// bytes of a request for inference.
+  OpenInferenceApi(const Inference& inference, const Readiness& readiness, std::string version,
+                   std::uint64_t max_body)
+      : inference_(inference), readiness_(readiness), version_(std::move(version)), max_body_(max_body) {}
 
   std::vector<Route> routes() const;
 
@@ -29,6 +31,7 @@ class OpenInferenceApi {
   Response infer(const Request& request, const PathParameters& model) const;
 
   const Inference& inference_;
+  const Readiness& readiness_;
   std::string version_;
   std::uint64_t max_body_;
 };

@@ -30,6 +30,7 @@ class RestTest : public testing::Test {
     options.port = 0;
     options.headers = security_headers();
     server_ = HttpServer::listen(options).value();
+    readiness_.pass("nothing");
     std::vector<Route> routes = open_inference_.routes();
     for (Route& route : tensorflow_.routes()) routes.push_back(std::move(route));
     router_ = std::make_unique<Router>(std::move(routes), diagnoses_, RouterOptions{});
@@ -105,7 +106,8 @@ class RestTest : public testing::Test {
   const std::string too_small_ = text_of(encode_png(Image(8, 8, Image::Pixels8(64))).value());
   ModelSet models_ = tiny_models();
   Inference inference_{models_, {.max_pictures = 4}};
-  OpenInferenceApi open_inference_{inference_, "1.2.3", kMaxBody};
+  Readiness readiness_;
+  OpenInferenceApi open_inference_{inference_, readiness_, "1.2.3", kMaxBody};
   TensorFlowApi tensorflow_{inference_, kMaxBody};
   std::unique_ptr<HttpServer> server_;
   WorkQueue diagnoses_{1, 1};

@@ -70,10 +70,8 @@ std::vector<Route> TensorFlowApi::routes() const {
   const Find by_version = [&models](const PathParameters& path) {
     return models.find(percent_decode(path[0]), percent_decode(path[1]));
   };
-  // No model has labels.
-  const Find by_label = [](const PathParameters& path) -> Result<ModelHandle> {
-    return Error{ErrorCode::kNotFound, "no model " + percent_decode(path[0]) + " labelled " +
-                                           percent_decode(path[1]) + " is served"};
+  const Find by_label = [&models = inference_.models()](const PathParameters& path) {
+    return models.find_label(percent_decode(path[0]), percent_decode(path[1]));
   };
   std::vector<Route> routes = {
       {"GET", "/v1/models/{name}", Lane::kAtOnce, 0,
