@@ -44,7 +44,7 @@ struct ServeOptions {
   int threads = 0;
   int queue = 64;
   int batch = 64;
-  int max_wait = 300;  ///< ms
+  int max_wait = 750;  ///< ms
   int max_connections = 512;
   DecodeLimits limits;
   std::string metrics;  ///< HOST:PORT, "off", or empty: where the page is
@@ -328,7 +328,7 @@ void add_serve(CLI::App& app, int& exit_code) {
   command
       ->add_option("--max-wait", options->max_wait,
                    "Longest time that a picture should wait; those that would wait longer are told to\n"
-                   "come back. 0: as long as the queue makes it (default: 300)")
+                   "come back. 0: as long as the queue makes it (default: 750)")
       ->type_name("MS")
       ->check(CLI::Range(0, 3'600'000));
   command
