@@ -1,0 +1,217 @@
+#include "cli/service.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <iostream>
+#include <iterator>
+
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "common/parallel.h"
+#include "diagnose/selftest.h"
+#include "serve/http/guard.h"
+#include "serve/http/listen_address.h"
+#include "serve/http/static_files.h"
+#include "serve/metrics/sources.h"
+
+namespace xray {
+namespace {
+
+/// Bytes of one request to an inference protocol: the largest picture in base64, or several that
+/// are smaller.
+std::uint64_t inference_body(const DecodeLimits& limits) {
+  constexpr std::uint64_t kNames = 64U << 10U;
+  return limits.max_bytes + limits.max_bytes / 2 + kNames;
+}
+
+/// --listen, else loopback with the port in $PORT, else the default.
+Result<ListenAddress> listen_address(const ServeOptions& options) {
+  if (!options.listen.empty()) return parse_listen_address(options.listen);
+  ListenAddress address;
+  const char* port = std::getenv("PORT");  // NOLINT(concurrency-mt-unsafe): nothing else runs yet
+  if (port == nullptr || *port == '\0') return address;
+  const Result<std::uint16_t> parsed = parse_port(port);
+  if (!parsed) return with_context(parsed.error(), "$PORT");
+  address.port = *parsed;
+  return address;
+}
+
+int fail_to_start(const Error& error) {
+  return fail(error.message, error.code == ErrorCode::kInvalidArgument ? kExitUsage : kExitSomeFailed);
+}
+
+/// What --grpc asks for; nothing without it.
+Result<std::optional<GrpcOptions>> grpc_options(const ServeOptions& options, const Readiness& readiness) {
+  if (options.grpc.empty()) return std::optional<GrpcOptions>();
+  const auto address = parse_listen_address(options.grpc);
+  if (!address) return with_context(address.error(), "--grpc");
+  return std::optional(GrpcOptions{.host = address->host,
+                                   .port = address->port,
+                                   .version = XRAY_VERSION,
+                                   .is_ready = [&readiness] { return readiness.state().ok(); },
+                                   .max_picture = options.limits.max_bytes});
+}
+
+HttpOptions http_options(const ListenAddress& address) {
+  HttpOptions http;
+  http.host = address.host;
+  http.port = address.port;
+  http.headers = security_headers();
+  return http;
+}
+
+}  // namespace
+
+int Service::listen() {
+  const auto address = listen_address(options_);
+  if (!address) return fail(address.error().message, kExitUsage);
+  auto grpc = grpc_options(options_, readiness_);
+  if (!grpc) return fail(grpc.error().message, kExitUsage);
+  grpc_ = std::move(*grpc);
+  const bool metrics_apart = !options_.metrics.empty() && options_.metrics != kMetricsOff;
+  const auto metrics_address = metrics_apart ? parse_listen_address(options_.metrics) : ListenAddress();
+  if (!metrics_address) return fail("--metrics: " + metrics_address.error().message, kExitUsage);
+
+  HttpOptions http = http_options(*address);
+  http.max_connections = static_cast<std::size_t>(options_.max_connections);
+  http.observer = &metrics_;
+  http.stop_delay =
+      std::chrono::round<std::chrono::milliseconds>(std::chrono::duration<double>(options_.stop_delay));
+  http.on_told_to_stop = [this] {
+    readiness_.stop();
+    spdlog::info("stopping");
+  };
+  auto server = HttpServer::listen(http);
+  if (!server) return fail(server.error().message);
+  server_ = std::move(*server);
+  if (!metrics_apart) return kExitOk;
+  auto metrics = HttpServer::listen(http_options(*metrics_address));
+  if (!metrics) return fail("--metrics: " + metrics.error().message);
+  metrics_http_ = std::move(*metrics);
+  return kExitOk;
+}
+
+int Service::load() {
+  const int workers = static_cast<int>(thread_count(options_.threads));
+  auto models = open_models(options_.models, options_.limits, workers);
+  if (!models) return fail_to_start(models.error());
+  models_ = std::move(*models);
+  models_.set->add_observer(metrics_);
+  auto store = open_store(options_.store);
+  if (!store) return fail_to_start(with_context(store.error(), options_.store));
+  store_ = std::move(*store);
+  observed_store_.emplace(*store_, metrics_);
+  diagnoses_.emplace(workers, options_.queue, std::chrono::milliseconds(options_.max_wait));
+  diagnoses_->observe_waits([this](auto wait) { metrics_.on_wait(wait); });
+  return kExitOk;
+}
+
+std::vector<Route> Service::routes() {
+  const ModelSet& models = *models_.set;
+  const auto diagnose = [&models](std::span<const std::byte> bytes) {
+    const ModelHandle model = models.choose(bytes);
+    return models.diagnose(*model, bytes);
+  };
+  findings_.emplace(diagnose, *observed_store_, options_.limits);
+  models_api_.emplace(models, models_.shadow.get());
+  inference_.emplace(models, InferenceLimits{.max_pictures = static_cast<std::size_t>(options_.batch)});
+  open_inference_.emplace(*inference_, readiness_, XRAY_VERSION, inference_body(options_.limits));
+  tensorflow_.emplace(*inference_, inference_body(options_.limits));
+
+  std::vector<Route> all = findings_->routes();
+  const auto add = [&all](std::vector<Route> some) { std::ranges::move(some, std::back_inserter(all)); };
+  add(health_routes(readiness_, *observed_store_));
+  if (options_.metrics.empty()) add({metrics_route(metrics_)});
+  add(open_inference_->routes());
+  add(tensorflow_->routes());
+  add(models_api_->routes());
+  add(static_routes(web_assets()));
+  return all;
+}
+
+int Service::open_doors() {
+  router_.emplace(routes(), *diagnoses_, RouterOptions{.loopback_only = server_->is_loopback()});
+  add_metrics_sources();
+  if (metrics_http_) {
+    log_event(spdlog::level::info, "metrics", {{"url", metrics_http_->url() + "/metrics"}});
+    std::vector<Route> own = health_routes(readiness_, *observed_store_);
+    own.push_back(metrics_route(metrics_));
+    metrics_server_.emplace(std::move(metrics_http_), std::move(own));
+  }
+  if (!grpc_) return kExitOk;
+  auto started = GrpcServer::start(*grpc_, *inference_, *diagnoses_);
+  if (!started) return fail(started.error().message);
+  grpc_server_ = std::move(*started);
+  server_->on_stop([this] { grpc_server_->stop(); });
+  return kExitOk;
+}
+
+void Service::add_metrics_sources() {
+  metrics_.add_source(http_source(*server_));
+  metrics_.add_source(queue_source("diagnosis", *diagnoses_));
+  metrics_.add_source(queue_source("lookup", router_->lookups()));
+  metrics_.add_source(queue_source("writing", router_->writings()));
+  metrics_.add_source(model_source(*models_.set));
+  if (models_.shadow) metrics_.add_source(shadow_source(*models_.shadow));
+  metrics_.add_source(readiness_source(readiness_));
+  metrics_.add_source(process_source(XRAY_VERSION));
+}
+
+void Service::announce() {
+  if (!server_->is_loopback())
+    spdlog::warn("there is no sign-in: whoever reaches {} sees and deletes all findings", server_->url());
+  std::string served_at = server_->url();
+  if (grpc_server_ != nullptr) {
+    served_at += " and " + grpc_server_->url();
+    if (!grpc_server_->is_loopback())
+      spdlog::warn("there is no sign-in: whoever reaches {} has pictures read", grpc_server_->url());
+  }
+  std::cout << "xray serves " << served_at << " (model " << models_.set->primary()->id() << ", findings in "
+            << options_.store << "). Ctrl-C stops it." << std::endl;
+}
+
+void Service::test(const std::stop_token& stop, const ServedModel& model) {
+  const auto begin = std::chrono::steady_clock::now();
+  // Past the observers: it is nobody's finding.
+  const auto diagnose = [&model](std::span<const std::byte> bytes) {
+    return model.diagnoser->diagnose(bytes);
+  };
+  const auto examine = [&](std::span<const std::byte> file) {
+    return examine_file(file, options_.limits, diagnose);
+  };
+  const Result<std::string> passed = run_selftest(*model.diagnoser, examine, stop);
+  if (!passed) {
+    readiness_.fail(passed.error());
+    if (stop.stop_requested()) return;
+    // No answer is better than one by a model that is not itself.
+    models_.set->distrust({ErrorCode::kBusy, "the model failed its self-test: no pictures are read"});
+    spdlog::error("not ready: {}", passed.error().message);
+    return;
+  }
+  readiness_.pass(*passed);
+  const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - begin;
+  log_event(spdlog::level::info, "ready", {{"selftest", *passed}, {"seconds", spent.count()}});
+}
+
+int Service::run() {
+  // The log goes to standard error: standard output holds the one line that says where to look.
+  set_up_log(options_.log_format, options_.log_level);
+  if (const int code = listen(); code != kExitOk) return code;
+  if (const int code = load(); code != kExitOk) return code;
+  if (const int code = open_doors(); code != kExitOk) return code;
+  server_->stop_on_signals();
+  if (models_.watcher) server_->on_hangup([this] { models_.watcher->look_now(); });
+  announce();
+  // It keeps its model, whichever is served by then.
+  const std::jthread selftest(
+      [this, model = models_.set->primary()](const std::stop_token& stop) { test(stop, *model); });
+  server_->run(*router_);
+  if (grpc_server_ != nullptr) grpc_server_->wait();
+  spdlog::info("stopped");
+  return kExitOk;
+}
+
+}  // namespace xray
