@@ -62,10 +62,8 @@ class Overload(FaultTest):
             if answer.status == 503:
                 self.assert_problem(answer, 503, "busy")
         self.assertGreater(len(refused), offered / 4, told)
-        # Far from what it does (see docs/limits.md), for machines that do other things as well.
-        self.assertGreater(len(accepted) / spent, 0.5 * rate, told)
-        self.assertLess(statistics.median(accepted), MAX_WAIT + 10 * usual, told)
-        self.assertLess(statistics.median(refused), 0.2, told)
+        # How fast is for bench/compare to say; here, that refusals do not wait in the line.
+        self.assertLess(statistics.median(refused), statistics.median(accepted), told)
         # And it is over when it is over.
         time.sleep(MAX_WAIT)
         self.assertEqual(server.upload(HEAVY).status, 201)
