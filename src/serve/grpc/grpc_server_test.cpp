@@ -4,13 +4,12 @@
 #include <gtest/gtest.h>
 #include <open_inference.grpc.pb.h>
 
-#include <condition_variable>
 #include <cstring>
 #include <future>
-#include <mutex>
 #include <thread>
 
 #include "image/encode.h"
+#include "support/gate.h"
 #include "support/phantom.h"
 #include "support/temp_dir.h"
 #include "support/tiny_package.h"
@@ -27,32 +26,16 @@ using inference::ModelStreamInferResponse;
 constexpr std::uint64_t kMaxPicture = 200'000;
 constexpr std::chrono::seconds kPatience(30);
 
-/// Lets findings wait while it is shut.
-class Gate final : public FindingObserver {
+/// Lets findings wait at a gate.
+class Waiting final : public FindingObserver {
  public:
-  void shut() { set(false); }
-  void open() { set(true); }
-  void wait_for(int arrived) {
-    std::unique_lock lock(mutex_);
-    ASSERT_TRUE(changed_.wait_for(lock, kPatience, [&] { return arrived_ >= arrived; }));
-  }
+  explicit Waiting(Gate& gate) : gate_(gate) {}
   void on_finding(const ServedModel&, std::span<const std::byte>, const Result<Finding>&) override {
-    std::unique_lock lock(mutex_);
-    ++arrived_;
-    changed_.notify_all();
-    changed_.wait(lock, [this] { return open_; });
+    gate_.pass();
   }
 
  private:
-  void set(bool open) {
-    const std::scoped_lock lock(mutex_);
-    open_ = open;
-    changed_.notify_all();
-  }
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool open_ = true;
-  int arrived_ = 0;
+  Gate& gate_;
 };
 
 ModelHandle tiny_model() {
@@ -65,7 +48,7 @@ ModelHandle tiny_model() {
 class GrpcServerTest : public testing::Test {
  protected:
   GrpcServerTest() {
-    models_.add_observer(gate_);
+    models_.add_observer(waiting_);
     server_ = GrpcServer::start(options(), inference_, diagnoses_).value();
     channel_ = grpc::CreateChannel("127.0.0.1:" + std::to_string(server_->port()),
                                    grpc::InsecureChannelCredentials());
@@ -118,6 +101,7 @@ class GrpcServerTest : public testing::Test {
   }
 
   Gate gate_;
+  Waiting waiting_{gate_};
   ModelSet models_{tiny_model()};
   Inference inference_{models_};
   WorkQueue diagnoses_{1, 1};

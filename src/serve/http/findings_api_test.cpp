@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <condition_variable>
-#include <mutex>
 #include <set>
 #include <thread>
 
@@ -15,40 +13,13 @@
 #include "serve/http/static_files.h"
 #include "serve/http/test_client.h"
 #include "store/uuid.h"
+#include "support/gate.h"
 #include "support/phantom.h"
 
 namespace xray::test {
 namespace {
 
 constexpr std::uint64_t kMaxBytes = 200'000;
-
-/// A gate that diagnoses wait at while it is shut.
-class Gate {
- public:
-  void shut() { set(false); }
-  void open() { set(true); }
-  void pass() {
-    std::unique_lock lock(mutex_);
-    ++arrived_;
-    changed_.notify_all();
-    changed_.wait(lock, [this] { return open_; });
-  }
-  void wait_for(int count) {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return arrived_ >= count; });
-  }
-
- private:
-  void set(bool open) {
-    const std::lock_guard lock(mutex_);
-    open_ = open;
-    changed_.notify_all();
-  }
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool open_ = true;
-  int arrived_ = 0;
-};
 
 /// The whole server over an empty store, with a diagnosis that says what its
 /// picture's content asks for.
