@@ -224,6 +224,12 @@ TEST_F(ServeTest, IsReadyOnceThePinnedPicturesHaveTheirScores) {
     EXPECT_EQ(TestClient(port).request("GET", "/healthz").status, 200);
     EXPECT_EQ(readiness(port).json().at("selftest"), "6 pinned pictures");
   }
+  {
+    auto strict = arguments("127.0.0.1:0");
+    strict.insert(strict.end(), {"--max-bytes", "1000", "--max-pixels", "1000"});
+    const Program program(strict);
+    EXPECT_EQ(readiness(port_in(program.read_line())).json().at("selftest"), "6 pinned pictures");
+  }
   ModelCard card = tiny_card();
   card.calibration.intercept = 1;
   ASSERT_TRUE(write_package(dir_ / "tiny", card, {tiny_network()}));

@@ -175,13 +175,12 @@ void Service::announce() {
 
 void Service::test(const std::stop_token& stop, const ServedModel& model) {
   const auto begin = std::chrono::steady_clock::now();
-  // Past the observers: it is nobody's finding.
-  const auto diagnose = [&model](std::span<const std::byte> bytes) {
-    return model.diagnoser->diagnose(bytes);
+  // Past the observers: it is nobody's finding. Nor do limits for users' pictures hold for it.
+  const DecodeLimits limits;
+  const auto diagnose = [&](std::span<const std::byte> bytes) {
+    return model.diagnoser->diagnose(bytes, limits);
   };
-  const auto examine = [&](std::span<const std::byte> file) {
-    return examine_file(file, options_.limits, diagnose);
-  };
+  const auto examine = [&](std::span<const std::byte> file) { return examine_file(file, limits, diagnose); };
   const Result<std::string> passed = run_selftest(*model.diagnoser, examine, stop);
   if (!passed) {
     readiness_.fail(passed.error());

@@ -170,13 +170,13 @@ Diagnoser::Diagnoser(ModelCard card, std::unique_ptr<Backend> backend, DecodeLim
   if (severity_ && !lungs_) throw std::invalid_argument("Diagnoser: severity needs the lungs");
 }
 
-Result<Image> Diagnoser::decode(std::span<const std::byte> bytes) const {
-  return decode_image(bytes, limits_, preprocessor_.decode_size());
+Result<Image> Diagnoser::decode(std::span<const std::byte> bytes, const DecodeLimits& limits) const {
+  return decode_image(bytes, limits, preprocessor_.decode_size());
 }
 
-Result<Finding> Diagnoser::diagnose(std::span<const std::byte> bytes) const {
+Result<Finding> Diagnoser::diagnose(std::span<const std::byte> bytes, const DecodeLimits& limits) const {
   Stopwatch stopwatch;
-  const auto image = decode(bytes);
+  const auto image = decode(bytes, limits);
   if (!image) return image.error();
   const double milliseconds = stopwatch.lap();
   auto finding = diagnose(*image);

@@ -48,11 +48,13 @@ class Diagnoser {
   const ModelOrigin* origin() const { return origin_ ? &*origin_ : nullptr; }
 
   /// decode() and diagnose(Image).
-  Result<Finding> diagnose(std::span<const std::byte> bytes) const;
+  Result<Finding> diagnose(std::span<const std::byte> bytes) const { return diagnose(bytes, limits_); }
+  /// Within other limits than its own.
+  Result<Finding> diagnose(std::span<const std::byte> bytes, const DecodeLimits& limits) const;
 
   /// The picture as the network needs it, within limits(), at a reduced size where that
   /// loses nothing. Failures are those of decode_image.
-  Result<Image> decode(std::span<const std::byte> bytes) const;
+  Result<Image> decode(std::span<const std::byte> bytes) const { return decode(bytes, limits_); }
 
   /// The lungs on a standard_film(). kUnsupported where the model looks for none; kInternal.
   Result<LungField> find_lungs(const Image& film) const;
@@ -66,6 +68,7 @@ class Diagnoser {
   Result<Done> self_check() const;
 
  private:
+  Result<Image> decode(std::span<const std::byte> bytes, const DecodeLimits& limits) const;
   struct Prepared;
   struct OtherWay;
   Result<Prepared> prepare(const Image& image, Timing& timing) const;

@@ -77,13 +77,13 @@ Result<Done> write_selftest(const std::filesystem::path& package, const Selftest
 /// every pin. Failures are those of make_diagnoser and diagnose.
 Result<Selftest> pin_selftest(const std::filesystem::path& package);
 
-/// File -> Finding, the way that is to be tested.
+/// File -> Finding, the way that is to be tested; users' limits do not hold for these files.
 using Examine = std::function<Result<Finding>(std::span<const std::byte>)>;
 
 /// Holds what `examine` says of the pictures of the diagnoser's package against what is pinned
-/// there; pictures beyond the diagnoser's limits are left out. Where nothing is pinned, one
-/// picture has to be read without an error. Returns what was done, for people; kBadModel tells
-/// which picture failed by how much; kCancelled after a picture during which `stop` was asked for.
+/// there. Where nothing is pinned, one picture has to be read without an error. Returns what was done, for
+/// people; kBadModel tells which picture failed by how much; kCancelled after a picture during which `stop`
+/// was asked for.
 Result<std::string> run_selftest(const Diagnoser& diagnoser, const Examine& examine,
                                  const std::stop_token& stop = {});
 

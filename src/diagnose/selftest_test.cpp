@@ -25,8 +25,8 @@ class SelftestTest : public testing::Test {
   }
 
   /// What the self-test says of the package as it lies there.
-  Result<std::string> run(const DecodeLimits& limits = {}) const {
-    const auto diagnoser = make_diagnoser(package(), limits);
+  Result<std::string> run() const {
+    const auto diagnoser = make_diagnoser(package());
     if (!diagnoser) return diagnoser.error();
     return run_selftest(**diagnoser,
                         [&](std::span<const std::byte> bytes) { return (*diagnoser)->diagnose(bytes); });
@@ -97,12 +97,6 @@ TEST_F(SelftestTest, ContentsItselfWithOnePictureWhereNothingIsPinned) {
     return Error{ErrorCode::kInternal, "out of order"};
   };
   EXPECT_THAT(run_selftest(**diagnoser, broken).error().message, HasSubstr("out of order"));
-}
-
-TEST_F(SelftestTest, LeavesOutWhatNobodyCouldUpload) {
-  pin();
-  EXPECT_EQ(run({.max_pixels = 1'000'000}).value(), "5 pinned pictures");
-  EXPECT_THAT(run({.max_pixels = 1'000}).error().message, HasSubstr("beyond the limits"));
 }
 
 TEST_F(SelftestTest, StopsWhenAskedTo) {

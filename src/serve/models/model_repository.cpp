@@ -48,7 +48,9 @@ Result<std::shared_ptr<const Diagnoser>> load_and_try(const std::filesystem::pat
   const auto pinned = find_selftest(package);
   if (!pinned) return pinned.error();
   if (*pinned) {
-    const auto examine = [&made](std::span<const std::byte> file) { return (*made)->diagnose(file); };
+    const auto examine = [&made](std::span<const std::byte> file) {
+      return (*made)->diagnose(file, DecodeLimits{});
+    };
     if (const auto tested = run_selftest(**made, examine); !tested) return tested.error();
   }
   return std::shared_ptr<const Diagnoser>(std::move(*made));
