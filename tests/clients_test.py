@@ -11,6 +11,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 import urllib.error
 import urllib.request
@@ -29,13 +30,27 @@ def predict(pictures):
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+def wait_until_ready(address):
+    """Until the server has passed its self-test."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        try:
+            with urllib.request.urlopen(f"http://{address}/readyz"):
+                return
+        except urllib.error.HTTPError:
+            time.sleep(0.05)
+    raise TimeoutError("the server does not become ready")
+
+
 @contextlib.contextmanager
 def server(*arguments):
     """`xray serve` on a free port; gives HOST:PORT."""
     command = [OPTIONS.xray, "serve", "--listen", "127.0.0.1:0", "--store", "sqlite::memory:", *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
-        yield process.stdout.readline().split("http://")[1].split()[0]
+        address = process.stdout.readline().split("http://")[1].split()[0]
+        wait_until_ready(address)
+        yield address
     finally:
         process.terminate()
         process.wait(timeout=20)

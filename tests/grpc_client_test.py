@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import unittest
 
 import numpy as np
@@ -37,6 +38,9 @@ class GrpcClientTest(unittest.TestCase):
         subprocess.run([MAKE_FIXTURES, cls.fixtures], check=True)
         cls.server, cls.url = cls.serve()
         cls.client = triton.InferenceServerClient(cls.url)
+        end = time.monotonic() + PATIENCE
+        while not cls.client.is_server_ready() and time.monotonic() < end:
+            time.sleep(0.05)
 
     @classmethod
     def tearDownClass(cls):
