@@ -1,19 +1,11 @@
-#include <cmath>
-
 #include "diagnose/selftest.h"
-#include "fuzz_target.h"
+#include "json_target.h"
 
 using namespace xray;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const auto json =
-      nlohmann::ordered_json::parse(fuzz::as_text(data, size), nullptr, /*allow_exceptions=*/false);
-  if (json.is_discarded()) return 0;
-  const auto selftest = selftest_from_json(json);
-  if (!selftest) {
-    fuzz::require(selftest.error().code == ErrorCode::kBadModel && !selftest.error().message.empty());
-    return 0;
-  }
+  const auto selftest = fuzz::read_and_write(data, size, selftest_from_json);
+  if (!selftest) return 0;
   fuzz::require(!selftest->pictures.empty() && selftest->pictures.size() <= Selftest::kMostPictures);
   // What drawing one may cost.
   for (const SelftestPicture& picture : selftest->pictures)
@@ -23,9 +15,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     fuzz::require((*network)->findings.size() == selftest->pictures.size());
     fuzz::require((*network)->log_odds_tolerance > 0 && (*network)->score_tolerance > 0);
   }
-  const std::string written = to_json(*selftest).dump();
-  fuzz::require(to_json(selftest_from_json(nlohmann::ordered_json::parse(written)).value()).dump() ==
-                written);
   return 0;
 }
 

@@ -20,6 +20,9 @@
 namespace xray {
 namespace {
 
+/// ServeOptions::metrics where there are to be none.
+constexpr const char* kMetricsOff = "off";
+
 /// Bytes of one request to an inference protocol: the largest picture in base64, or several that
 /// are smaller.
 std::uint64_t inference_body(const DecodeLimits& limits) {

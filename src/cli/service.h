@@ -47,9 +47,6 @@ struct ServeOptions {
   spdlog::level::level_enum log_level = spdlog::level::info;
 };
 
-/// ServeOptions::metrics where there are to be none.
-inline constexpr const char* kMetricsOff = "off";
-
 /// Metrics, and whether the server is well, on an address of their own; in a thread of its own, so
 /// that neither waits for the page's requests. Ends with the object.
 class MetricsServer {
@@ -114,8 +111,8 @@ class Service {
   std::optional<Inference> inference_;
   std::optional<OpenInferenceApi> open_inference_;
   std::optional<TensorFlowApi> tensorflow_;
-  std::optional<WorkQueue>
-      diagnoses_;  ///< one for all doors: together they run no more than there are threads
+  /// One for all doors: together they run no more than there are threads.
+  std::optional<WorkQueue> diagnoses_;
   std::optional<Router> router_;
   std::optional<MetricsServer> metrics_server_;
   std::unique_ptr<GrpcServer> grpc_server_;

@@ -92,20 +92,6 @@ Result<PinnedNetwork> pin_network(const std::filesystem::path& package, Precisio
   return network;
 }
 
-Image make(const SelftestPicture& picture) {
-  Image film = make_chest(picture.seed, picture.opacity);
-  if (picture.upside_down) film = turned(film, Orientation::kBottomRight);
-  if (picture.crop > 0) film = perturb(film, {PerturbationKind::kCrop, picture.crop}, picture.seed);
-  if (picture.noise > 0) film = perturb(film, {PerturbationKind::kNoise, picture.noise}, picture.seed);
-  if (picture.scale > 1)
-    film = perturb(film, {PerturbationKind::kScale, static_cast<double>(picture.scale)}, picture.seed);
-  return film;
-}
-
-Result<Bytes> encode(const SelftestPicture& picture, const Image& film) {
-  return picture.jpeg ? encode_jpeg(film) : encode_png(film);
-}
-
 /// For a package without pins: that a picture passes from bytes to finding at all.
 Result<std::string> run_plain(const Examine& examine) {
   const SelftestPicture picture;
@@ -130,7 +116,13 @@ std::string describe(const SelftestPicture& picture) {
 }
 
 Result<Bytes> draw(const SelftestPicture& picture) {
-  return encode(picture, make(picture));
+  Image film = make_chest(picture.seed, picture.opacity);
+  if (picture.upside_down) film = turned(film, Orientation::kBottomRight);
+  if (picture.crop > 0) film = perturb(film, {PerturbationKind::kCrop, picture.crop}, picture.seed);
+  if (picture.noise > 0) film = perturb(film, {PerturbationKind::kNoise, picture.noise}, picture.seed);
+  if (picture.scale > 1)
+    film = perturb(film, {PerturbationKind::kScale, static_cast<double>(picture.scale)}, picture.seed);
+  return picture.jpeg ? encode_jpeg(film) : encode_png(film);
 }
 
 Result<Selftest> pin_selftest(const std::filesystem::path& package) {

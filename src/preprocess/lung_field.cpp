@@ -108,6 +108,15 @@ std::vector<Field> find_fields(const LungField& lungs, std::vector<int>* part = 
   return fields;
 }
 
+/// Those of find_fields() that are large enough for a lung.
+std::vector<Field> large_fields(const LungField& lungs, std::vector<int>* part = nullptr) {
+  const auto cells = static_cast<double>(lungs.probability.size());
+  std::vector<Field> fields = find_fields(lungs, part);
+  std::erase_if(fields,
+                [&](const Field& f) { return static_cast<double>(f.cells) < kSmallestField * cells; });
+  return fields;
+}
+
 /// How frequent each gray level is inside the lungs.
 std::array<double, 256> gray_in_lungs(const Image& film, const LungField& field) {
   // Neighbours are often alike, and a count has to wait for the one before: so two tables take turns.
@@ -204,9 +213,7 @@ std::vector<std::size_t> part_sizes(const LungField& field) {
 LungShape measure_lungs(const LungField& field) {
   LungShape shape;
   const auto cells = static_cast<double>(field.probability.size());
-  std::vector<Field> fields = find_fields(field);
-  std::erase_if(fields,
-                [&](const Field& f) { return static_cast<double>(f.cells) < kSmallestField * cells; });
+  const std::vector<Field> fields = large_fields(field);
   shape.fields = static_cast<int>(fields.size());
   if (fields.empty()) {
     shape.doubt = "no lungs can be made out";
@@ -278,10 +285,7 @@ Result<LungView> view_lungs(const Image& film, const LungField& field, double ma
 
 ZoneMap zones_of(const LungField& field) {
   std::vector<int> part;
-  std::vector<Field> fields = find_fields(field, &part);
-  const auto cells = static_cast<double>(field.probability.size());
-  std::erase_if(fields,
-                [&](const Field& f) { return static_cast<double>(f.cells) < kSmallestField * cells; });
+  std::vector<Field> fields = large_fields(field, &part);
   ZoneMap zones{field.width, field.height, std::vector<std::uint8_t>(field.probability.size())};
   if (fields.empty()) return zones;
   if (fields.size() > 2) fields.resize(2);
