@@ -19,12 +19,11 @@ set(Protobuf_USE_STATIC_LIBS ON)
 find_package(Protobuf 3.21 REQUIRED)
 
 # gRPC as archives too: they resolve against this one protobuf, and no program starts slower
-# for thirty more libraries. Without TLS, which is a proxy's work. Debian's CMake files name
-# the shared libraries, and its pkg-config files leave out what stands behind ITEMS.
-pkg_check_modules(GRPC REQUIRED grpc++_unsecure>=1.51)
+# for thirty more libraries. Debian's CMake files name the shared libraries.
+pkg_check_modules(GRPC REQUIRED grpc++>=1.51)
 set(grpc_archives)
-foreach(name IN LISTS GRPC_STATIC_LIBRARIES ITEMS upb address_sorting re2 cares z)
-  if(name MATCHES "^(rt|atomic)$")
+foreach(name IN LISTS GRPC_STATIC_LIBRARIES)
+  if(name MATCHES "^(rt|atomic|dl|pthread|ssl|crypto)$")
     continue()
   endif()
   find_library(XRAY_ARCHIVE_${name} lib${name}.a REQUIRED)
@@ -35,7 +34,8 @@ list(REMOVE_DUPLICATES grpc_archives)
 find_program(GRPC_CPP_PLUGIN grpc_cpp_plugin REQUIRED)
 add_library(xray_grpc INTERFACE)
 target_link_libraries(xray_grpc INTERFACE
-  "$<LINK_GROUP:RESCAN,${grpc_archives}>" protobuf::libprotobuf Threads::Threads ${CMAKE_DL_LIBS})
+  "$<LINK_GROUP:RESCAN,${grpc_archives}>" protobuf::libprotobuf OpenSSL::SSL Threads::Threads
+  ${CMAKE_DL_LIBS})
 
 set(XRAY_OPENVINO_DIR "${XRAY_DEPS}/openvino/openvino/cmake")
 if(EXISTS ${XRAY_OPENVINO_DIR} AND NOT OpenVINO_DIR)

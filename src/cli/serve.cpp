@@ -97,6 +97,7 @@ void add_serve(CLI::App& app, int& exit_code) {
                    "Seconds for which it goes on, not ready, once told to stop (default: 0)")
       ->type_name("SECONDS")
       ->check(CLI::Range(0.0, 3600.0));
+  add_lock_options(*command, options->lock);
   add_log_options(*command, *options);
   command->callback([options, &exit_code] { exit_code = Service(*options).run(); });
 }

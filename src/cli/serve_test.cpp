@@ -17,6 +17,7 @@
 #include "image/encode.h"
 #include "model/card.h"
 #include "serve/http/test_client.h"
+#include "support/certificates.h"
 #include "support/phantom.h"
 #include "support/process.h"
 #include "support/temp_dir.h"
@@ -363,6 +364,62 @@ TEST_F(ServeTest, SaysWhyItCannotStart) {
   EXPECT_EQ(Program(damaged).wait(), 1);
   damaged[4] = "mysql:x";
   EXPECT_EQ(Program(damaged).wait(), 2);
+}
+
+/// What `command` writes.
+std::string output_of(const std::string& command) {
+  FILE* const pipe = ::popen(command.c_str(), "r");
+  std::string output;
+  std::array<char, 4096> chunk{};
+  for (std::size_t got = 0; (got = std::fread(chunk.data(), 1, chunk.size(), pipe)) > 0;)
+    output.append(chunk.data(), got);
+  ::pclose(pipe);
+  return output;
+}
+
+TEST_F(ServeTest, ServesHttpsAndTakesANewCertificateOnHangup) {
+  const auto put = [this](const SelfSigned& pair) {
+    ASSERT_TRUE(write_file(dir_ / "tls.key", pair.key));
+    ASSERT_TRUE(write_file(dir_ / "tls.crt", pair.certificate));
+  };
+  const SelfSigned first = make_self_signed();
+  const SelfSigned second = make_self_signed();
+  put(first);
+  auto secure = arguments("127.0.0.1:0");
+  secure.insert(secure.end(), {"--tls-cert", dir_ / "tls.crt", "--tls-key", dir_ / "tls.key"});
+  Program program(secure);
+  const std::string line = program.read_line();
+  const std::size_t at = line.find("https://127.0.0.1:");
+  ASSERT_NE(at, std::string::npos) << line;
+  const std::string url = line.substr(at, line.find(' ', at) - at);
+  const auto alive = [&](const SelfSigned& trusted) {
+    EXPECT_TRUE(write_file(dir_ / "ca.crt", trusted.certificate));
+    return output_of("curl -s --cacert " + (dir_ / "ca.crt").string() + " " + url + "/healthz");
+  };
+  EXPECT_EQ(alive(first), R"({"status":"alive"})");
+  EXPECT_EQ(alive(second), "");
+  put(second);
+  program.send_signal(SIGHUP);
+  const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (alive(second).empty() && std::chrono::steady_clock::now() < patience)
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_EQ(alive(second), R"({"status":"alive"})");
+  program.send_signal(SIGTERM);
+  EXPECT_EQ(program.wait(), 0);
+}
+
+TEST_F(ServeTest, SaysWhatIsWrongWithACertificate) {
+  const std::string log = (dir_ / "log").string();
+  const auto exit_of = [&](const std::vector<std::string>& more) {
+    auto all = arguments("127.0.0.1:0");
+    all.insert(all.end(), more.begin(), more.end());
+    return Program(all, {}, log).wait();
+  };
+  ASSERT_TRUE(write_file(dir_ / "tls.crt", "none"));
+  EXPECT_EQ(exit_of({"--tls-cert", dir_ / "tls.crt"}), 2);
+  EXPECT_EQ(exit_of({"--tls-cert", dir_ / "tls.crt", "--tls-key", dir_ / "tls.key"}), 1);
+  EXPECT_NE(read_text(log).value().find("tls.key: no such file"), std::string::npos);
+  EXPECT_EQ(exit_of({"--trust-proxy", "everybody"}), 2);
 }
 
 }  // namespace

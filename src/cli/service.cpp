@@ -22,6 +22,7 @@ namespace {
 
 /// ServeOptions::metrics where there are to be none.
 constexpr const char* kMetricsOff = "off";
+constexpr std::chrono::seconds kLookAtCertificates{5};
 
 /// Bytes of one request to an inference protocol: the largest picture in base64, or several that
 /// are smaller.
@@ -47,38 +48,58 @@ int fail_to_start(const Error& error) {
 }
 
 /// What --grpc asks for; nothing without it.
-Result<std::optional<GrpcOptions>> grpc_options(const ServeOptions& options, const Readiness& readiness) {
+Result<std::optional<GrpcOptions>> grpc_options(const ServeOptions& options, const Readiness& readiness,
+                                                GrpcCertificate certificate) {
   if (options.grpc.empty()) return std::optional<GrpcOptions>();
   const auto address = parse_listen_address(options.grpc);
   if (!address) return with_context(address.error(), "--grpc");
   return std::optional(GrpcOptions{.host = address->host,
                                    .port = address->port,
                                    .version = XRAY_VERSION,
+                                   .certificate = std::move(certificate),
                                    .is_ready = [&readiness] { return readiness.state().ok(); },
                                    .max_picture = options.limits.max_bytes});
 }
 
-HttpOptions http_options(const ListenAddress& address) {
+}  // namespace
+
+Result<HttpOptions> Service::http_options(const ListenAddress& address) const {
+  auto proxies = Networks::parse(options_.lock.trust_proxy);
+  if (!proxies) return with_context(proxies.error(), "--trust-proxy");
   HttpOptions http;
   http.host = address.host;
   http.port = address.port;
   http.headers = security_headers();
+  http.tls = tls_.get();
+  http.trusted_proxies = std::move(*proxies);
   return http;
 }
 
-}  // namespace
-
 int Service::listen() {
+  if (!options_.lock.tls_certificate.empty()) {
+    auto loaded = TlsCertificates::load(options_.lock.tls_certificate, options_.lock.tls_key);
+    if (!loaded) return fail(loaded.error().message);
+    tls_ = std::move(*loaded);
+  }
   const auto address = listen_address(options_);
   if (!address) return fail(address.error().message, kExitUsage);
-  auto grpc = grpc_options(options_, readiness_);
+  GrpcCertificate certificate;
+  if (tls_) {
+    certificate = [this] {
+      TlsCertificates::Pem pem = tls_->pem();
+      return GrpcPem{std::move(pem.chain), std::move(pem.key)};
+    };
+  }
+  auto grpc = grpc_options(options_, readiness_, std::move(certificate));
   if (!grpc) return fail(grpc.error().message, kExitUsage);
   grpc_ = std::move(*grpc);
   const bool metrics_apart = !options_.metrics.empty() && options_.metrics != kMetricsOff;
   const auto metrics_address = metrics_apart ? parse_listen_address(options_.metrics) : ListenAddress();
   if (!metrics_address) return fail("--metrics: " + metrics_address.error().message, kExitUsage);
 
-  HttpOptions http = http_options(*address);
+  auto wanted = http_options(*address);
+  if (!wanted) return fail(wanted.error().message, kExitUsage);
+  HttpOptions http = std::move(*wanted);
   http.max_connections = static_cast<std::size_t>(options_.max_connections);
   http.observer = &metrics_;
   http.stop_delay =
@@ -91,7 +112,7 @@ int Service::listen() {
   if (!server) return fail(server.error().message);
   server_ = std::move(*server);
   if (!metrics_apart) return kExitOk;
-  auto metrics = HttpServer::listen(http_options(*metrics_address));
+  auto metrics = HttpServer::listen(http_options(*metrics_address).value());
   if (!metrics) return fail("--metrics: " + metrics.error().message);
   metrics_http_ = std::move(*metrics);
   return kExitOk;
@@ -205,7 +226,12 @@ int Service::run() {
   if (const int code = load(); code != kExitOk) return code;
   if (const int code = open_doors(); code != kExitOk) return code;
   server_->stop_on_signals();
-  if (models_.watcher) server_->on_hangup([this] { models_.watcher->look_now(); });
+  if (tls_) tls_watch_.emplace("certificates", kLookAtCertificates, [this] { tls_->look(); });
+  if (models_.watcher || tls_)
+    server_->on_hangup([this] {
+      if (models_.watcher) models_.watcher->look_now();
+      if (tls_watch_) tls_watch_->run_now();
+    });
   announce();
   // It keeps its model, whichever is served by then.
   const std::jthread selftest(

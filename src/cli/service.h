@@ -10,15 +10,19 @@
 #include <utility>
 #include <vector>
 
+#include "cli/serve_lock.h"
 #include "cli/serve_models.h"
+#include "common/periodic.h"
 #include "common/work_queue.h"
 #include "image/decode.h"
 #include "serve/grpc/grpc_server.h"
 #include "serve/http/findings_api.h"
 #include "serve/http/http_server.h"
+#include "serve/http/listen_address.h"
 #include "serve/http/models_api.h"
 #include "serve/http/readiness.h"
 #include "serve/http/router.h"
+#include "serve/http/tls.h"
 #include "serve/inference/inference.h"
 #include "serve/log/log.h"
 #include "serve/metrics/metrics.h"
@@ -41,6 +45,7 @@ struct ServeOptions {
   int max_wait = 750;  ///< ms
   int max_connections = 512;
   DecodeLimits limits;
+  LockOptions lock;
   std::string metrics;  ///< HOST:PORT, "off", or empty: where the page is
   double stop_delay = 0;
   LogFormat log_format = LogFormat::kText;
@@ -89,6 +94,9 @@ class Service {
   int load();
   int open_doors();
 
+  /// Of an address where it is to listen, with what --tls-cert and --trust-proxy say.
+  Result<HttpOptions> http_options(const ListenAddress& address) const;
+
   std::vector<Route> routes();
   void add_metrics_sources();
   void announce();
@@ -98,6 +106,8 @@ class Service {
   const ServeOptions& options_;
   Readiness readiness_;
   Metrics metrics_;
+  std::unique_ptr<TlsCertificates> tls_;  ///< none: in the clear
+  std::optional<Periodic> tls_watch_;
   std::unique_ptr<HttpServer> server_;
   std::unique_ptr<HttpServer> metrics_http_;  ///< until metrics_server_ has it
   std::optional<GrpcOptions> grpc_;           ///< none without --grpc

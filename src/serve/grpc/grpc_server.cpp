@@ -17,6 +17,7 @@
 #include <thread>
 
 #include "serve/grpc/inference_service.h"
+#include "serve/grpc/reloading_credentials.h"
 
 namespace xray {
 namespace {
@@ -74,6 +75,10 @@ void set_limits(grpc::ServerBuilder& builder, const GrpcOptions& options) {
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
 }
 
+std::shared_ptr<grpc::ServerCredentials> credentials(const GrpcCertificate& certificate) {
+  return certificate ? reloading_credentials(certificate) : grpc::InsecureServerCredentials();
+}
+
 }  // namespace
 
 struct GrpcServer::State {
@@ -83,6 +88,8 @@ struct GrpcServer::State {
   google::protobuf::LogSilencer quiet;  ///< clients are told of their malformed messages
   InferenceService service;
   tcp::endpoint endpoint;
+  bool tls = false;
+  std::shared_ptr<grpc::ServerCredentials> credentials;  ///< asked for as long as there are handshakes
   std::chrono::milliseconds drain_timeout{0};
   std::unique_ptr<grpc::Server> server;
   std::once_flag stopped;
@@ -107,13 +114,15 @@ Result<std::unique_ptr<GrpcServer>> GrpcServer::start(const GrpcOptions& options
   service.max_parsed = kParsedGrowth * (options.max_picture + kMessageOverhead);
   auto state = std::make_unique<State>(inference, diagnoses, service);
   state->drain_timeout = options.drain_timeout;
+  state->tls = options.certificate != nullptr;
+  state->credentials = credentials(options.certificate);
 
   grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
   set_limits(builder, options);
   int port = 0;
-  builder.AddListeningPort(in_brackets(*endpoint) + ":" + std::to_string(options.port),
-                           grpc::InsecureServerCredentials(), &port);
+  builder.AddListeningPort(in_brackets(*endpoint) + ":" + std::to_string(options.port), state->credentials,
+                           &port);
   builder.RegisterService(&state->service);
   state->server = builder.BuildAndStart();
   if (state->server == nullptr || port == 0)
@@ -130,7 +139,8 @@ std::uint16_t GrpcServer::port() const {
 }
 
 std::string GrpcServer::url() const {
-  return "grpc://" + in_brackets(state_->endpoint) + ":" + std::to_string(port());
+  return (state_->tls ? "grpcs://" : "grpc://") + in_brackets(state_->endpoint) + ":" +
+         std::to_string(port());
 }
 
 bool GrpcServer::is_loopback() const {

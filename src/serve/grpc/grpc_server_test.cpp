@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "image/encode.h"
+#include "support/certificates.h"
 #include "support/gate.h"
 #include "support/phantom.h"
 #include "support/temp_dir.h"
@@ -334,6 +335,41 @@ TEST_F(GrpcServerTest, SaysWhyItCannotListen) {
   same.host = "no.such.host.invalid";
   EXPECT_EQ(GrpcServer::start(same, inference_, diagnoses_).error().code, ErrorCode::kInvalidArgument);
   EXPECT_TRUE(server_->is_loopback());
+}
+
+TEST_F(GrpcServerTest, SpeaksTlsWithTheCertificateOfTheMoment) {
+  std::mutex mutex;
+  SelfSigned pair = make_self_signed();
+  GrpcOptions secure = options();
+  secure.certificate = [&] {
+    const std::scoped_lock lock(mutex);
+    return GrpcPem{pair.certificate, pair.key};
+  };
+  const auto server = GrpcServer::start(secure, inference_, diagnoses_).value();
+  EXPECT_EQ(server->url(), "grpcs://127.0.0.1:" + std::to_string(server->port()));
+  const auto is_live = [&](const std::shared_ptr<grpc::ChannelCredentials>& credentials) {
+    grpc::ChannelArguments own;
+    own.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+    const auto stub = GRPCInferenceService::NewStub(
+        grpc::CreateCustomChannel("localhost:" + std::to_string(server->port()), credentials, own));
+    grpc::ClientContext context;
+    set_deadline(context);
+    inference::ServerLiveResponse response;
+    return stub->ServerLive(&context, {}, &response).ok();
+  };
+  const auto trusting = [](const SelfSigned& trusted) {
+    return grpc::SslCredentials({.pem_root_certs = trusted.certificate});
+  };
+  const SelfSigned first = pair;
+  const SelfSigned second = make_self_signed();
+  EXPECT_TRUE(is_live(trusting(first)));
+  EXPECT_FALSE(is_live(trusting(second)));
+  EXPECT_FALSE(is_live(grpc::InsecureChannelCredentials()));
+  {
+    const std::scoped_lock lock(mutex);
+    pair = second;
+  }
+  EXPECT_TRUE(is_live(trusting(second)));
 }
 
 }  // namespace

@@ -21,6 +21,13 @@ struct Header {
   std::string value;
 };
 
+/// From where a request comes.
+struct ClientOrigin {
+  std::string address;  ///< of the client, "192.0.2.1"; IPv4 never as IPv6
+  bool secure = false;  ///< the client's own connection is TLS
+  bool plain = false;   ///< a trusted proxy says that it is not
+};
+
 /// A request as it came: the head, and the body once it has been read.
 struct Request {
   std::string method;  ///< upper case, as sent: "GET"
@@ -28,6 +35,7 @@ struct Request {
   std::string query;   ///< what follows "?", without it
   std::vector<Header> headers;
   std::span<const std::byte> body;
+  ClientOrigin origin;
   std::string id;             ///< X-Request-Id, the client's own or made here
   TraceContext trace;         ///< of the client's traceparent, else one that begins here
   std::stop_token abandoned;  ///< nobody waits for the answer any more

@@ -33,6 +33,8 @@
 
 #include "common/clock.h"
 #include "serve/http/problem.h"
+#include "serve/http/stream.h"
+#include "serve/http/tls.h"
 #include "serve/log/log.h"
 #include "store/uuid.h"
 
@@ -51,7 +53,10 @@ using Parser = http::request_parser<http::buffer_body>;
 constexpr auto kQuietly = asio::as_tuple(asio::use_awaitable);
 
 constexpr std::size_t kChunk = 64U << 10U;
+/// A year: whoever came through TLS once comes no other way.
+constexpr const char* kStrictTransport = "max-age=31536000";
 constexpr std::chrono::milliseconds kLinger{2'000};
+constexpr std::chrono::milliseconds kFarewell{1'000};
 constexpr std::chrono::milliseconds kAcceptPause{200};
 /// A refused body up to this size is read past, which costs less than a new connection.
 constexpr std::uint64_t kMaxPassedOver = 1U << 20U;
@@ -65,7 +70,13 @@ bool is_request_id(std::string_view id) {
              std::string_view::npos;
 }
 
-Request make_request(const Parser::value_type& message) {
+/// Of one connection.
+struct Peer {
+  asio::ip::address address;
+  bool tls = false;
+};
+
+Request make_request(const Parser::value_type& message, const Peer& peer, const Networks& trusted) {
   Request request;
   request.method = std::string(message.method_string());
   const std::string_view target = message.target();
@@ -79,14 +90,16 @@ Request make_request(const Parser::value_type& message) {
   // Two of them contradict each other.
   const std::string* caller = request.count("traceparent") == 1 ? request.header("traceparent") : nullptr;
   request.trace = begin_span(caller != nullptr ? parse_traceparent(*caller) : std::nullopt);
+  request.origin = client_origin(request, peer.address, peer.tls, trusted);
   return request;
 }
 
 /// For an answer to what could not be read as a request.
-Request unread_request() {
+Request unread_request(const Peer& peer) {
   Request request;
   request.id = make_uuid7();
   request.trace = begin_span({});
+  request.origin = {.address = peer.address.to_string(), .secure = peer.tls};
   return request;
 }
 
@@ -194,7 +207,8 @@ class Session : public std::enable_shared_from_this<Session> {
   /// `welcome`: false for a connection beyond the limit, which is told so and closed.
   Session(HttpServer::State& server, tcp::socket socket, bool welcome)
       : server_(server),
-        socket_(std::move(socket)),
+        peer_(peer_of(socket, server.options.tls != nullptr)),
+        stream_(std::move(socket), server.options.tls == nullptr ? nullptr : server.options.tls->current()),
         timer_(server.io),
         counted_(server.connections),
         welcome_(welcome) {
@@ -217,7 +231,7 @@ class Session : public std::enable_shared_from_this<Session> {
   /// Ends it from outside: whatever it waits for on the socket fails.
   void close() {
     error_code ignored;
-    std::ignore = socket_.close(ignored);
+    std::ignore = stream_.socket().close(ignored);
   }
   /// Ends it for the sake of others, who may have its memory from now on.
   void make_way() {
@@ -250,6 +264,12 @@ class Session : public std::enable_shared_from_this<Session> {
   /// It went on by so many bytes; who falls behind the least rate is cut off.
   void advance_transfer(std::size_t bytes);
 
+  static Peer peer_of(const tcp::socket& socket, bool tls) {
+    error_code ignored;
+    return {socket.remote_endpoint(ignored).address(), tls};
+  }
+  asio::awaitable<bool> greet();
+  asio::awaitable<void> say_goodbye();
   asio::awaitable<void> turn_away();
   asio::awaitable<bool> wait_for_request();
   asio::awaitable<bool> serve_one();
@@ -263,7 +283,8 @@ class Session : public std::enable_shared_from_this<Session> {
   asio::awaitable<void> linger();
 
   HttpServer::State& server_;
-  tcp::socket socket_;
+  const Peer peer_;
+  Stream stream_;
   asio::steady_timer timer_;
   Counted counted_;
   beast::flat_buffer buffer_{HttpServer::kMaxHead + kChunk};
@@ -322,17 +343,20 @@ void Session::allow_until(Clock::time_point deadline) {
     if (error || mine != self->allowance_) return;
     self->timed_out_ = true;
     error_code ignored;
-    std::ignore = self->socket_.cancel(ignored);
+    std::ignore = self->stream_.socket().cancel(ignored);
   });
 }
 
 asio::awaitable<void> Session::run() {
   try {
-    if (!welcome_) co_await turn_away();
-    for (bool more = welcome_; more && !server_.stopping;) {
+    bool more = co_await greet();
+    const bool greeted = more;
+    if (more && !welcome_) co_await turn_away();
+    for (more = more && welcome_; more && !server_.stopping;) {
       more = co_await wait_for_request();
       if (more) more = co_await serve_one();
     }
+    if (greeted) co_await say_goodbye();
   } catch (const std::exception& error) {
     spdlog::error("a session failed: {}", error.what());
   }
@@ -340,9 +364,25 @@ asio::awaitable<void> Session::run() {
   close();
 }
 
+/// False where the client does not come to terms in time.
+asio::awaitable<bool> Session::greet() {
+  if (!stream_.is_secure()) co_return true;
+  begin_transfer(welcome_ ? server_.options.header_timeout : kLinger);
+  const auto [error] = co_await stream_.async_handshake(kQuietly);
+  co_return !error;
+}
+
+/// So that the client knows that nothing was cut off.
+asio::awaitable<void> Session::say_goodbye() {
+  if (!stream_.is_secure() || !stream_.socket().is_open()) co_return;
+  begin_transfer(kFarewell);
+  const auto [error] = co_await stream_.async_farewell(kQuietly);
+  std::ignore = error;
+}
+
 asio::awaitable<void> Session::turn_away() {
   // Named: GCC 12 lets go of temporaries too early in a condition that waits.
-  const Request request = unread_request();
+  const Request request = unread_request(peer_);
   Response refusal = busy("too many connections");
   if (co_await write(request, std::move(refusal), 11, false)) co_await linger();
 }
@@ -352,7 +392,7 @@ asio::awaitable<bool> Session::wait_for_request() {
   doing_ = Doing::kIdle;
   since_ = Clock::now();
   allow(server_.options.idle_timeout);
-  const auto [error, size] = co_await socket_.async_read_some(buffer_.prepare(4096), kQuietly);
+  const auto [error, size] = co_await stream_.async_read_some(buffer_.prepare(4096), kQuietly);
   buffer_.commit(size);
   co_return !error;
 }
@@ -366,7 +406,7 @@ asio::awaitable<bool> Session::serve_one() {
   parser.body_limit(boost::none);
 
   begin_transfer(server_.options.header_timeout);
-  const auto [error, unused] = co_await http::async_read_header(socket_, buffer_, parser, kQuietly);
+  const auto [error, unused] = co_await http::async_read_header(stream_, buffer_, parser, kQuietly);
   if (error) {
     std::optional<Response> refusal;
     if (timed_out_)
@@ -377,14 +417,14 @@ asio::awaitable<bool> Session::serve_one() {
              error.category() == http::make_error_code(http::error::bad_method).category())
       refusal = problem({ErrorCode::kInvalidArgument, "this is not HTTP/1.1: " + error.message()});
     if (refusal) {
-      const Request request = unread_request();
+      const Request request = unread_request(peer_);
       if (co_await write(request, std::move(*refusal), 11, false)) co_await linger();
     }
     co_return false;
   }
 
   const Counted running(server_.running);
-  Request request = make_request(parser.get());
+  Request request = make_request(parser.get(), peer_, server_.options.trusted_proxies);
   abandoned_ = std::stop_source();
   request.abandoned = abandoned_.get_token();
   const unsigned version = parser.get().version();
@@ -419,7 +459,7 @@ asio::awaitable<bool> Session::serve_one() {
     watch();
     response = co_await answer(request);
     error_code ignored;
-    std::ignore = socket_.cancel(ignored);
+    std::ignore = stream_.socket().cancel(ignored);
   }
   request.body = {};
   body = Bytes();
@@ -449,7 +489,7 @@ asio::awaitable<std::optional<Response>> Session::read_body(Parser& parser, std:
       expect != parser.get().end() && buffer_.size() == 0) {
     constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
     // A client that is gone shows when its body is read.
-    co_await asio::async_write(socket_, asio::buffer(kContinue), kQuietly);
+    co_await asio::async_write(stream_, asio::buffer(kContinue), kQuietly);
   }
   const std::uint64_t expected = parser.content_length().value_or(0);
   Bytes chunk(kChunk);
@@ -457,7 +497,7 @@ asio::awaitable<std::optional<Response>> Session::read_body(Parser& parser, std:
     auto& target = parser.get().body();
     target.data = chunk.data();
     target.size = chunk.size();
-    const auto [error, unused] = co_await http::async_read_some(socket_, buffer_, parser, kQuietly);
+    const auto [error, unused] = co_await http::async_read_some(stream_, buffer_, parser, kQuietly);
     const std::size_t received = chunk.size() - target.size;
     if (timed_out_) co_return problem({ErrorCode::kTimeout, "the request's body did not come in time"});
     if (error && error != http::error::need_buffer)
@@ -481,16 +521,26 @@ asio::awaitable<bool> Session::drop_body(std::uint64_t bytes) {
   const std::size_t here = std::min<std::uint64_t>(bytes, buffer_.size());
   buffer_.consume(here);
   bytes -= here;
+  Bytes scratch(stream_.is_secure() ? kChunk : 0);
   while (bytes > 0) {
+    if (stream_.is_secure()) {
+      const auto room = asio::buffer(scratch.data(), std::min<std::uint64_t>(bytes, scratch.size()));
+      const auto [error, size] = co_await stream_.async_read_some(room, kQuietly);
+      if (error) co_return false;
+      bytes -= size;
+      advance_transfer(size);
+      continue;
+    }
     // Under overload most uploads end here: the kernel drops the bytes without copying them (tcp(7)).
-    const ssize_t dropped = ::recv(socket_.native_handle(), nullptr, bytes, MSG_TRUNC | MSG_DONTWAIT);
+    const ssize_t dropped =
+        ::recv(stream_.socket().native_handle(), nullptr, bytes, MSG_TRUNC | MSG_DONTWAIT);
     if (dropped > 0) {
       bytes -= static_cast<std::uint64_t>(dropped);
       advance_transfer(static_cast<std::size_t>(dropped));
       continue;
     }
     if (dropped == 0 || (errno != EAGAIN && errno != EINTR)) co_return false;
-    const auto [error] = co_await socket_.async_wait(tcp::socket::wait_read, kQuietly);
+    const auto [error] = co_await stream_.socket().async_wait(tcp::socket::wait_read, kQuietly);
     if (error) co_return false;
   }
   co_return true;
@@ -498,15 +548,13 @@ asio::awaitable<bool> Session::drop_body(std::uint64_t bytes) {
 
 /// Gives up the request that is worked on as soon as the client is gone.
 void Session::watch() {
-  socket_.async_wait(tcp::socket::wait_read, [self = shared_from_this()](error_code error) {
+  stream_.socket().async_wait(tcp::socket::wait_read, [self = shared_from_this()](error_code error) {
     // Cancelled, mostly: the answer is there.
     if (error || self->doing_ != Doing::kWork) return;
-    char next = 0;
-    const ssize_t there = ::recv(self->socket_.native_handle(), &next, 1, MSG_PEEK | MSG_DONTWAIT);
-    // An event may be about bytes that were read meanwhile.
-    if (there < 0 && (errno == EAGAIN || errno == EINTR))
+    const Stream::Peer peer = self->stream_.look_at_peer();
+    if (peer == Stream::Peer::kUnsure)
       self->watch();
-    else if (there <= 0)
+    else if (peer == Stream::Peer::kGone)
       self->abandoned_.request_stop();
   });
 }
@@ -516,7 +564,7 @@ asio::awaitable<Response> Session::answer(const Request& request) {
       [this, &request](auto completion) {
         // A std::function has to be copyable, a coroutine's completion is not.
         auto waiting = std::make_shared<decltype(completion)>(std::move(completion));
-        server_.handler->handle(request, [waiting, executor = socket_.get_executor()](Response response) {
+        server_.handler->handle(request, [waiting, executor = stream_.get_executor()](Response response) {
           asio::post(executor, [resume = std::move(*waiting), response = std::move(response)]() mutable {
             resume(std::move(response));
           });
@@ -537,6 +585,7 @@ asio::awaitable<bool> Session::write(const Request& request, Response response, 
     message.set(http::field::date, http_date(std::chrono::system_clock::now()));
     message.set("X-Request-Id", request.id);
     message.set("traceparent", to_traceparent(request.trace));
+    if (request.origin.secure) message.set("Strict-Transport-Security", kStrictTransport);
     for (const Header& header : server_.options.headers) message.set(header.name, header.value);
     for (const Header& header : response.headers) message.set(header.name, header.value);
     // RFC 9110, section 8.6: none in a 204; with 304, that of the answer left out.
@@ -560,6 +609,7 @@ asio::awaitable<bool> Session::write(const Request& request, Response response, 
   std::vector<LogField> facts = {{"request_id", request.id},
                                  {"trace_id", request.trace.trace_id},
                                  {"span_id", request.trace.span_id},
+                                 {"client", request.origin.address},
                                  {"method", method},
                                  {"route", response.route},
                                  {"status", std::int64_t{response.status}},
@@ -577,7 +627,7 @@ template <typename Body>
 asio::awaitable<error_code> Session::write_message(http::response<Body>& message) {
   http::response_serializer<Body> serializer(message);
   while (!serializer.is_done()) {
-    const auto [error, size] = co_await http::async_write_some(socket_, serializer, kQuietly);
+    const auto [error, size] = co_await http::async_write_some(stream_, serializer, kQuietly);
     if (error) co_return error;
     advance_transfer(size);
   }
@@ -588,11 +638,11 @@ asio::awaitable<error_code> Session::write_message(http::response<Body>& message
 /// what is still on its way along (RFC 9112, section 9.6).
 asio::awaitable<void> Session::linger() {
   error_code ignored;
-  std::ignore = socket_.shutdown(tcp::socket::shutdown_send, ignored);
   begin_transfer(kLinger);
+  if (!stream_.is_secure()) std::ignore = stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
   buffer_.consume(buffer_.size());
   for (;;) {
-    const auto [error, size] = co_await socket_.async_read_some(buffer_.prepare(kChunk), kQuietly);
+    const auto [error, size] = co_await stream_.async_read_some(buffer_.prepare(kChunk), kQuietly);
     if (error) co_return;
   }
 }
@@ -732,8 +782,8 @@ std::uint16_t HttpServer::port() const {
 std::string HttpServer::url() const {
   const tcp::endpoint& endpoint = state_->endpoint;
   const std::string address = endpoint.address().to_string();
-  return "http://" + (endpoint.address().is_v6() ? "[" + address + "]" : address) + ":" +
-         std::to_string(endpoint.port());
+  return (state_->options.tls != nullptr ? "https://" : "http://") +
+         (endpoint.address().is_v6() ? "[" + address + "]" : address) + ":" + std::to_string(endpoint.port());
 }
 
 const HttpOptions& HttpServer::options() const {

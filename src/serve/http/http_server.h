@@ -9,9 +9,12 @@
 #include <vector>
 
 #include "common/result.h"
+#include "serve/http/client_origin.h"
 #include "serve/http/handler.h"
 
 namespace xray {
+
+class TlsCertificates;
 
 /// A request that was answered, or refused.
 struct Exchange {
@@ -43,10 +46,11 @@ struct HttpOptions {
   std::string host = "127.0.0.1";  ///< a name or an address; IPv6 without brackets
   std::uint16_t port = 8080;       ///< 0: any free one
   std::size_t max_connections = 512;
-  std::uint64_t max_buffered = 512ULL << 20U;        ///< bytes of all bodies and answers held at one time
-  std::chrono::milliseconds idle_timeout{60'000};    ///< for the next request to begin
-  std::chrono::milliseconds header_timeout{10'000};  ///< from a head's first byte to its last
-  std::chrono::milliseconds body_timeout{120'000};   ///< for a whole body
+  std::uint64_t max_buffered = 512ULL << 20U;      ///< bytes of all bodies and answers held at one time
+  std::chrono::milliseconds idle_timeout{60'000};  ///< for the next request to begin
+  std::chrono::milliseconds header_timeout{
+      10'000};                                      ///< from a head's first byte to its last; for a handshake
+  std::chrono::milliseconds body_timeout{120'000};  ///< for a whole body
   std::chrono::milliseconds write_timeout{120'000};  ///< for a whole answer
   std::uint64_t min_rate = 1024;                     ///< bytes a second that a client sends or takes
   std::chrono::milliseconds max_lag{20'000};         ///< how far a body or an answer may fall behind that
@@ -55,6 +59,8 @@ struct HttpOptions {
   std::chrono::milliseconds stop_delay{0};          ///< for which it goes on once told to stop
   std::chrono::milliseconds drain_timeout{10'000};  ///< for running requests after that
   std::vector<Header> headers;                      ///< on every answer
+  const TlsCertificates* tls = nullptr;             ///< outlives the server; none: in the clear
+  Networks trusted_proxies;                         ///< see client_origin()
   std::function<void()> on_told_to_stop;            ///< on run()'s thread, before stop_delay
   HttpObserver* observer = nullptr;                 ///< outlives the server
 };

@@ -42,7 +42,7 @@ class TestClient {
     ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   }
   explicit TestClient(std::uint16_t port) : TestClient() { connect(port); }
-  ~TestClient() { ::close(socket_); }
+  virtual ~TestClient() { ::close(socket_); }
   TestClient(const TestClient&) = delete;
   TestClient& operator=(const TestClient&) = delete;
 
@@ -58,7 +58,7 @@ class TestClient {
   /// False where the server takes no more.
   bool send(std::string_view bytes) {
     while (!bytes.empty()) {
-      const ssize_t sent = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      const ssize_t sent = write_some(bytes);
       if (sent <= 0) return false;
       bytes.remove_prefix(static_cast<std::size_t>(sent));
     }
@@ -91,7 +91,7 @@ class TestClient {
   bool closed() {
     if (!received_.empty()) return false;
     char byte = 0;
-    return ::recv(socket_, &byte, 1, 0) == 0;
+    return read_some(&byte, 1) == 0;
   }
 
   /// A whole exchange, Host included.
@@ -104,10 +104,17 @@ class TestClient {
     return receive(method != "HEAD");
   }
 
+ protected:
+  virtual ssize_t write_some(std::string_view bytes) {
+    return ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  }
+  virtual ssize_t read_some(char* to, std::size_t size) { return ::recv(socket_, to, size, 0); }
+  int socket() const { return socket_; }
+
  private:
   void more() {
     char chunk[16384];
-    const ssize_t got = ::recv(socket_, chunk, sizeof chunk, 0);
+    const ssize_t got = read_some(chunk, sizeof chunk);
     if (got <= 0) throw std::runtime_error("no answer came");
     received_.append(chunk, static_cast<std::size_t>(got));
   }
