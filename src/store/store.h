@@ -13,6 +13,10 @@
 
 namespace xray {
 
+namespace sql {
+class Database;
+}
+
 /// A finding as it is kept: what was said, of which picture, when.
 struct StoredFinding {
   std::string id;          ///< UUID version 7 (RFC 9562): sorts by time of creation
@@ -29,8 +33,8 @@ struct FindingPage {
 
 /// Keeps findings and their pictures. Thread-safe. Every call is one transaction;
 /// what put() acknowledged survives a crash. Failures: kNotFound where an id names
-/// nothing; kBusy where another program held the database for seconds; kIo where the
-/// disk is full; kStorage.
+/// nothing; kBusy where another program held the database for seconds, or its server is
+/// away; kIo where the disk is full; kStorage.
 class Store {
  public:
   virtual ~Store() = default;
@@ -47,8 +51,11 @@ class Store {
   virtual Result<Done> ping() = 0;
 };
 
-/// `url`: "sqlite:PATH" ("sqlite::memory:" for tests). Makes the file and brings
-/// its schema up to date (migrations/*.sql). kInvalidArgument for another scheme, kStorage.
+/// Over a database of sql::open_database (store/sql.h): one that others share. Brings the tables up to date
+/// (migrations/*.sql). Errors of sql::migrate.
+Result<std::unique_ptr<Store>> open_store(std::shared_ptr<sql::Database> database);
+
+/// The same over a database of its own. Errors of sql::open_database and sql::migrate.
 Result<std::unique_ptr<Store>> open_store(const std::string& url);
 
 }  // namespace xray

@@ -9,6 +9,7 @@
 #include <array>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -32,7 +33,7 @@ class Process {
     posix_spawn_file_actions_destroy(&actions);
     ::close(output[1]);
     output_ = output[0];
-    if (failed != 0) throw std::runtime_error("the program cannot be started");
+    if (failed != 0) throw std::system_error(failed, std::generic_category(), executable);
   }
   ~Process() {
     if (pid_ > 0) {

@@ -8,8 +8,8 @@
 #include <array>
 
 #include "common/embedded.h"
-#include "store/finding_codec.h"
-#include "store/store_conformance.h"
+#include "store/sample_finding.h"
+#include "store/store.h"
 #include "support/temp_dir.h"
 
 namespace xray {
@@ -17,18 +17,6 @@ namespace xray {
 std::span<const EmbeddedFile> migration_files();
 
 namespace test {
-
-INSTANTIATE_TEST_SUITE_P(
-    Sqlite, StoreConformance,
-    testing::Values(StoreMaker{"memory", [] { return open_store("sqlite::memory:").value(); }},
-                    StoreMaker{"file",
-                               [] {
-                                 static TempDir dir;
-                                 static int count = 0;
-                                 const auto name = std::to_string(count++) + ".sqlite";
-                                 return open_store("sqlite:" + (dir / name).string()).value();
-                               }}),
-    [](const auto& each) { return each.param.name; });
 
 namespace {
 
@@ -177,28 +165,6 @@ TEST(OpenStore, KnowsNoOtherScheme) {
   EXPECT_EQ(open_store("mysql:x").error().code, ErrorCode::kInvalidArgument);
   EXPECT_EQ(open_store("sqlite:").error().code, ErrorCode::kInvalidArgument);
   EXPECT_EQ(open_store("findings.sqlite").error().code, ErrorCode::kInvalidArgument);
-}
-
-/// The code of what comes of a stored finding in which `from` has become `to`.
-ErrorCode code_after(const std::string& from, const std::string& to) {
-  std::string text = encode_finding(sample_finding());
-  text.replace(text.find(from), from.size(), to);
-  return decode_finding(text).error().code;
-}
-
-TEST(FindingCodec, RefusesAGridOfTheWrongSize) {
-  ASSERT_TRUE(decode_finding(encode_finding(sample_finding())));
-  EXPECT_EQ(code_after("\"width\":3", "\"width\":4"), ErrorCode::kStorage);
-  EXPECT_EQ(code_after("\"height\":2,\"values\"", "\"height\":-2,\"values\""), ErrorCode::kStorage);
-  EXPECT_EQ(code_after("\"height\":2,", "\"height\":2.0,"), ErrorCode::kStorage);
-}
-
-TEST(FindingCodec, RefusesNumbersOutOfRange) {
-  EXPECT_EQ(code_after("97.1", "197.1"), ErrorCode::kStorage);
-  EXPECT_EQ(code_after("61.5", "161.5"), ErrorCode::kStorage);
-  EXPECT_EQ(code_after("\"width\":1024", "\"width\":0"), ErrorCode::kStorage);
-  EXPECT_EQ(code_after("\"width\":1024", "\"width\":1099511627776"), ErrorCode::kStorage);
-  EXPECT_EQ(code_after("0.75", "1e300"), ErrorCode::kStorage);
 }
 
 }  // namespace

@@ -1,56 +1,33 @@
-#pragma once
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <chrono>
-#include <functional>
 #include <memory>
-#include <ostream>
 #include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "store/sample_finding.h"
 #include "store/store.h"
+#include "store/test_databases.h"
 #include "store/uuid.h"
 
 namespace xray::test {
+namespace {
 
-/// A finding with every field set, told apart from others by `seed`.
-inline Finding sample_finding(int seed = 0) {
-  Finding finding;
-  finding.verdict = seed % 2 == 0 ? Verdict::kPneumonia : Verdict::kNormal;
-  finding.pneumonia = 97.123456789012 - seed;
-  finding.normal = 100 - finding.pneumonia;
-  finding.reasons = {Reason::kInverted};
-  finding.bacterial = 61.5;
-  finding.viral = 38.5;
-  finding.heat = {3, 2, {0.0F, 0.25F, 0.5F, 0.75F, 1.0F, 0.125F}};
-  finding.model = "chest 1.0";
-  finding.timing = {1.5, 2.5, 3.5, 8.25};
-  finding.width = 1024;
-  finding.height = 768;
-  return finding;
-}
-
-inline Bytes sample_picture(std::size_t size, int seed = 0) {
-  Bytes bytes(size);
-  for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::byte>((i * 7 + seed) & 0xFFU);
-  return bytes;
-}
-
-/// What every Store has to do, whatever lies behind it. A parameter makes a fresh,
-/// empty one; each implementation instantiates the suite in its own test.
-struct StoreMaker {
-  std::string name;
-  std::function<std::unique_ptr<Store>()> make;
-  friend void PrintTo(const StoreMaker& maker, std::ostream* out) { *out << maker.name; }  // NOLINT: gtest's
-};
-
-class StoreConformance : public testing::TestWithParam<StoreMaker> {
+/// What every Store has to do, whatever lies behind it.
+class StoreConformance : public DatabaseTest {
  protected:
-  std::unique_ptr<Store> store_ = GetParam().make();
+  void SetUp() override {
+    DatabaseTest::SetUp();
+    if (IsSkipped()) return;
+    auto opened = open_store(url_);
+    ASSERT_TRUE(opened) << opened.error().message;
+    store_ = std::move(*opened);
+  }
+
+  std::unique_ptr<Store> store_;
 };
 
 TEST_P(StoreConformance, KeepsWhatWasRejectedOrLeftUndecided) {
@@ -212,4 +189,8 @@ TEST_P(StoreConformance, AnswersPing) {
   EXPECT_TRUE(store_->ping());
 }
 
+INSTANTIATE_TEST_SUITE_P(Databases, StoreConformance, testing::ValuesIn(database_kinds()),
+                         [](const auto& each) { return each.param.name; });
+
+}  // namespace
 }  // namespace xray::test
