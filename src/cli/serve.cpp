@@ -60,8 +60,12 @@ void add_serve(CLI::App& app, int& exit_code) {
       ->add_option("--grpc", options->grpc,
                    "Serve the Open Inference Protocol (KServe v2, Triton) over gRPC there too (default: not)")
       ->type_name("HOST:PORT");
-  command->add_option("--store", options->store, "Where findings are kept (default: sqlite:xray.sqlite)")
-      ->type_name("sqlite:PATH");
+  command
+      ->add_option("--store", options->store,
+                   "Where findings are kept: sqlite:PATH or postgresql://USER@HOST/DATABASE; a password is\n"
+                   "better left to $PGPASSWORD or ~/.pgpass (default: $DATABASE_URL, the database of\n"
+                   "$RDS_HOSTNAME, or sqlite:xray.sqlite)")
+      ->type_name("URL");
   add_serve_models(*command, options->models);
   command->add_option("--threads", options->threads, "Pictures diagnosed at one time (default: all cores)")
       ->type_name("N")

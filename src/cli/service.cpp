@@ -10,12 +10,14 @@
 
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "cli/store_url.h"
 #include "common/parallel.h"
 #include "diagnose/selftest.h"
 #include "serve/http/guard.h"
 #include "serve/http/listen_address.h"
 #include "serve/http/static_files.h"
 #include "serve/metrics/sources.h"
+#include "store/sql.h"
 
 namespace xray {
 namespace {
@@ -124,8 +126,11 @@ int Service::load() {
   if (!models) return fail_to_start(models.error());
   models_ = std::move(*models);
   models_.set->add_observer(metrics_);
-  auto store = open_store(options_.store);
-  if (!store) return fail_to_start(with_context(store.error(), options_.store));
+  const auto url = store_url(options_.store);
+  if (!url) return fail_to_start(url.error());
+  store_label_ = sql::label_of(*url);
+  auto store = open_store(*url);
+  if (!store) return fail_to_start(with_context(store.error(), store_label_));
   store_ = std::move(*store);
   observed_store_.emplace(*store_, metrics_);
   diagnoses_.emplace(workers, options_.queue, std::chrono::milliseconds(options_.max_wait));
@@ -194,7 +199,7 @@ void Service::announce() {
       spdlog::warn("there is no sign-in: whoever reaches {} has pictures read", grpc_server_->url());
   }
   std::cout << "xray serves " << served_at << " (model " << models_.set->primary()->id() << ", findings in "
-            << options_.store << "). Ctrl-C stops it." << std::endl;
+            << store_label_ << "). Ctrl-C stops it." << std::endl;
 }
 
 void Service::test(const std::stop_token& stop, const ServedModel& model) {

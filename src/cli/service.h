@@ -37,7 +37,7 @@ namespace xray {
 struct ServeOptions {
   std::string listen;
   std::string grpc;
-  std::string store = "sqlite:xray.sqlite";
+  std::string store;  ///< a URL; empty: see store_url
   ServeModels models;
   int threads = 0;
   int queue = 64;
@@ -113,6 +113,7 @@ class Service {
   std::optional<GrpcOptions> grpc_;           ///< none without --grpc
 
   RunningModels models_;
+  std::string store_label_;  ///< without secrets
   std::unique_ptr<Store> store_;
   std::optional<ObservedStore> observed_store_;
 

@@ -1,5 +1,6 @@
 #include "common/clock.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 
@@ -27,6 +28,98 @@ std::string format(const char* pattern, Args... args) {
 }
 
 }  // namespace
+
+namespace {
+
+/// Takes fixed fields off the front of a text; once one is not there, it has failed for good.
+class Fields {
+ public:
+  explicit Fields(std::string_view text) : text_(text) {}
+
+  /// Exactly so many digits.
+  int number(std::size_t digits) {
+    int value = 0;
+    for (std::size_t i = 0; i < digits; ++i) {
+      const char c = i < text_.size() ? text_[i] : ' ';
+      if (c < '0' || c > '9') ok_ = false;
+      value = ok_ ? value * 10 + (c - '0') : 0;
+    }
+    text_.remove_prefix(std::min(digits, text_.size()));
+    return value;
+  }
+  /// One of these signs, or 0.
+  char sign(std::string_view any) {
+    const char c = text_.empty() ? '\0' : text_.front();
+    if (c == '\0' || any.find(c) == std::string_view::npos) ok_ = false;
+    if (ok_) text_.remove_prefix(1);
+    return ok_ ? c : '\0';
+  }
+  bool starts_with(char c) const { return text_.starts_with(c); }
+  bool starts_with_digit() const { return !text_.empty() && text_.front() >= '0' && text_.front() <= '9'; }
+  bool at_end() const { return text_.empty(); }
+  bool ok() const { return ok_; }
+
+ private:
+  std::string_view text_;
+  bool ok_ = true;
+};
+
+/// ".5": to milliseconds, rounded up, so that times of milliseconds compare with it as they should.
+std::chrono::milliseconds fraction(Fields& fields) {
+  int value = fields.number(1);
+  int digits = 1;
+  bool more = false;
+  for (; fields.starts_with_digit(); ++digits) {
+    const int digit = fields.number(1);
+    if (digits < 3)
+      value = value * 10 + digit;
+    else
+      more = more || digit != 0;
+  }
+  for (; digits < 3; ++digits) value *= 10;
+  return std::chrono::milliseconds(value + (more ? 1 : 0));
+}
+
+}  // namespace
+
+std::optional<ReadTime> parse_time(std::string_view text) {
+  using namespace std::chrono;
+  Fields fields(text);
+  const year_month_day date = [&] {
+    const int y = fields.number(4);
+    fields.sign("-");
+    const int m = fields.number(2);
+    fields.sign("-");
+    return year_month_day(year(y), month(static_cast<unsigned>(m)),
+                          day(static_cast<unsigned>(fields.number(2))));
+  }();
+  if (!fields.ok() || !date.ok()) return std::nullopt;
+  const auto midnight = sys_days(date);
+  if (fields.at_end()) return ReadTime{midnight, true};
+  fields.sign("Tt ");
+  const int h = fields.number(2);
+  fields.sign(":");
+  const int m = fields.number(2);
+  fields.sign(":");
+  const int s = fields.number(2);
+  milliseconds part{0};
+  if (fields.starts_with('.')) {
+    fields.sign(".");
+    part = fraction(fields);
+  }
+  const char zone = fields.sign("Zz+-");
+  minutes offset{0};
+  if (zone == '+' || zone == '-') {
+    const int zone_h = fields.number(2);
+    fields.sign(":");
+    const int zone_m = fields.number(2);
+    if (zone_h > 23 || zone_m > 59) return std::nullopt;
+    offset = (zone == '-' ? -1 : 1) * (hours(zone_h) + minutes(zone_m));
+  }
+  // A leap second is the first of the next minute.
+  if (!fields.ok() || !fields.at_end() || h > 23 || m > 59 || s > 60) return std::nullopt;
+  return ReadTime{midnight + hours(h) + minutes(m) + seconds(s) + part - offset};
+}
 
 std::string rfc3339(std::chrono::system_clock::time_point time) {
   const Civil c = civil(time);

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <mutex>
@@ -27,6 +28,8 @@ using sql::Query;
 using sql::Transaction;
 
 constexpr std::string_view kColumns = "id, created_at, file_name, finding";
+/// Behind every id: they are of hexadecimal digits.
+constexpr const char* kPastAllIds = "g";
 constexpr const char* kDelete = "DELETE FROM finding WHERE id = ?";
 constexpr const char* kUnlessThere = " ON CONFLICT DO NOTHING";
 
@@ -86,8 +89,8 @@ class FindingStore : public Store {
 
   Result<StoredFinding> put(const Finding& finding, const std::string& file_name,
                             std::span<const std::byte> picture) override {
-    const auto now = std::chrono::system_clock::now();
-    Addition addition{{make_uuid7(now), rfc3339(now), file_name, finding}, picture};
+    const std::string id = make_uuid7();
+    Addition addition{{id, rfc3339(uuid7_time(id)), file_name, finding}, picture};
     additions_.add(addition, [this](std::span<Addition* const> together) { commit(together); });
     if (addition.error) return *addition.error;
     return std::move(addition.finding);
@@ -112,17 +115,31 @@ class FindingStore : public Store {
     });
   }
 
-  Result<FindingPage> list(int limit, const std::optional<std::string>& before) override {
+  Result<FindingPage> list(const FindingQuery& wanted) override {
+    const int limit = wanted.limit;
     if (limit < 1 || limit > kMaxPage)
       return Error{ErrorCode::kInvalidArgument,
                    "the limit of a page is 1 to " + std::to_string(kMaxPage) + " findings"};
     return guarded([&]() -> Result<FindingPage> {
+      // Ids are in the order of time: a span of time is one of ids.
+      std::optional<std::string> below = wanted.before;
+      if (wanted.to) below = std::min(below.value_or(kPastAllIds), first_uuid7(*wanted.to));
+      std::string where;
+      const auto require = [&where](bool given, const char* condition) {
+        if (given) where += (where.empty() ? " WHERE " : " AND ") + std::string(condition);
+      };
+      require(wanted.verdict.has_value(), "verdict = ?");
+      require(below.has_value(), "id < ?");
+      require(wanted.from.has_value(), "id >= ?");
+
       const auto connection = database_->read();
-      const std::string select = "SELECT " + std::string(kColumns) + " FROM finding";
+      Query query(*connection,
+                  "SELECT " + std::string(kColumns) + " FROM finding" + where + " ORDER BY id DESC LIMIT ?");
+      if (wanted.verdict) query.bind(name(*wanted.verdict));
+      if (below) query.bind(*below);
+      if (wanted.from) query.bind(first_uuid7(*wanted.from));
       // One row more than asked for tells whether there is a next page.
-      Query query(*connection, select + (before ? " WHERE id < ?" : "") + " ORDER BY id DESC LIMIT ?");
-      if (before) query.bind(*before);
-      query.bind(std::int64_t{limit} + 1);
+      query.bind(limit + 1);
       FindingPage page;
       while (query.step()) {
         if (page.findings.size() == static_cast<std::size_t>(limit)) {

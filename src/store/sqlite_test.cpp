@@ -135,7 +135,7 @@ TEST_F(SqliteFile, TellsDamagedPagesAsStorageErrors) {
   ASSERT_TRUE(write_file(path_, file));
   const auto store = open();
   ASSERT_TRUE(store);
-  EXPECT_EQ((*store)->list(10, std::nullopt).error().code, ErrorCode::kStorage);
+  EXPECT_EQ((*store)->list({.limit = 10}).error().code, ErrorCode::kStorage);
   EXPECT_EQ((*store)->ping().error().code, ErrorCode::kStorage);
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "common/clock.h"
 #include "common/file.h"
 #include "common/result.h"
 #include "diagnose/finding.h"
@@ -23,6 +24,15 @@ struct StoredFinding {
   std::string created_at;  ///< RFC 3339, UTC, milliseconds
   std::string file_name;   ///< as uploaded, for people; never used as a path; may be empty
   Finding finding;
+};
+
+/// What a page of findings is to hold, newest first.
+struct FindingQuery {
+  int limit = 50;                     ///< 1..200
+  std::optional<std::string> before;  ///< older than the finding of this id: `next_before` of the page before
+  std::optional<Verdict> verdict;
+  std::optional<Moment> from;  ///< not older
+  std::optional<Moment> to;    ///< older
 };
 
 /// One page of findings, newest first.
@@ -44,8 +54,8 @@ class Store {
                                     std::span<const std::byte> picture) = 0;
   virtual Result<StoredFinding> get(const std::string& id) = 0;
   virtual Result<Bytes> picture(const std::string& id) = 0;
-  /// At most `limit` (1..200), older than the finding `before` where given.
-  virtual Result<FindingPage> list(int limit, const std::optional<std::string>& before) = 0;
+  /// What it takes does not grow with the number of findings. kInvalidArgument for a limit out of range.
+  virtual Result<FindingPage> list(const FindingQuery& query) = 0;
   virtual Result<Done> remove(const std::string& id) = 0;
   /// Whether the database answers; for readiness.
   virtual Result<Done> ping() = 0;

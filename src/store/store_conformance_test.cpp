@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "common/clock.h"
 #include "store/sample_finding.h"
 #include "store/store.h"
 #include "store/test_databases.h"
@@ -118,7 +119,7 @@ TEST_P(StoreConformance, RemovesFindingAndPicture) {
   EXPECT_EQ(store_->picture(gone).error().code, ErrorCode::kNotFound);
   EXPECT_EQ(store_->remove(gone).error().code, ErrorCode::kNotFound);
   EXPECT_EQ(store_->picture(kept).value().size(), 10U);
-  EXPECT_EQ(store_->list(10, std::nullopt).value().findings.size(), 1U);
+  EXPECT_EQ(store_->list({.limit = 10}).value().findings.size(), 1U);
 }
 
 TEST_P(StoreConformance, ListsNewestFirstPageByPage) {
@@ -130,7 +131,7 @@ TEST_P(StoreConformance, ListsNewestFirstPageByPage) {
   std::optional<std::string> before;
   std::vector<std::size_t> sizes;
   do {
-    const FindingPage page = store_->list(3, before).value();
+    const FindingPage page = store_->list({.limit = 3, .before = before}).value();
     sizes.push_back(page.findings.size());
     for (const auto& stored : page.findings) seen.push_back(stored.id);
     before = page.next_before;
@@ -141,26 +142,26 @@ TEST_P(StoreConformance, ListsNewestFirstPageByPage) {
 
 TEST_P(StoreConformance, EndsExactlyFullPagesWithoutANextOne) {
   for (int i = 0; i < 4; ++i) ASSERT_TRUE(store_->put(sample_finding(i), "f", {}));
-  EXPECT_FALSE(store_->list(4, std::nullopt).value().next_before);
-  EXPECT_TRUE(store_->list(3, std::nullopt).value().next_before);
+  EXPECT_FALSE(store_->list({.limit = 4}).value().next_before);
+  EXPECT_TRUE(store_->list({.limit = 3}).value().next_before);
 }
 
 TEST_P(StoreConformance, PagesOnAcrossAFindingThatWasRemoved) {
   std::vector<std::string> ids;
   ids.reserve(4);
   for (int i = 0; i < 4; ++i) ids.push_back(store_->put(sample_finding(i), "f", {}).value().id);
-  const auto before = store_->list(2, std::nullopt).value().next_before;
+  const auto before = store_->list({.limit = 2}).value().next_before;
   ASSERT_TRUE(before);
   ASSERT_TRUE(store_->remove(before.value_or("")));
-  const FindingPage rest = store_->list(2, before).value();
+  const FindingPage rest = store_->list({.limit = 2, .before = before}).value();
   ASSERT_EQ(rest.findings.size(), 2U);
   EXPECT_EQ(rest.findings[0].id, ids[1]);
 }
 
 TEST_P(StoreConformance, BoundsThePage) {
-  EXPECT_EQ(store_->list(0, std::nullopt).error().code, ErrorCode::kInvalidArgument);
-  EXPECT_EQ(store_->list(201, std::nullopt).error().code, ErrorCode::kInvalidArgument);
-  EXPECT_TRUE(store_->list(200, std::nullopt).value().findings.empty());
+  EXPECT_EQ(store_->list({.limit = 0}).error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(store_->list({.limit = 201}).error().code, ErrorCode::kInvalidArgument);
+  EXPECT_TRUE(store_->list({.limit = 200}).value().findings.empty());
 }
 
 TEST_P(StoreConformance, TakesPutsFromManyThreads) {
@@ -182,7 +183,51 @@ TEST_P(StoreConformance, TakesPutsFromManyThreads) {
   std::set<std::string> all;
   for (const auto& mine : ids) all.insert(mine.begin(), mine.end());
   EXPECT_EQ(all.size(), static_cast<std::size_t>(kThreads * kEach));
-  EXPECT_EQ(store_->list(200, std::nullopt).value().findings.size(), all.size());
+  EXPECT_EQ(store_->list({.limit = 200}).value().findings.size(), all.size());
+}
+
+TEST_P(StoreConformance, ListsOneVerdictPageByPage) {
+  std::vector<std::string> newest_first;
+  for (int i = 0; i < 9; ++i) {
+    const auto id = store_->put(sample_finding(i), "f", {}).value().id;
+    if (i % 2 == 1) newest_first.insert(newest_first.begin(), id);
+  }
+  const FindingPage first = store_->list({.limit = 3, .verdict = Verdict::kNormal}).value();
+  const FindingPage rest =
+      store_->list({.limit = 3, .before = first.next_before, .verdict = Verdict::kNormal}).value();
+  std::vector<std::string> seen;
+  for (const FindingPage* page : {&first, &rest})
+    for (const auto& stored : page->findings) {
+      EXPECT_EQ(stored.finding.verdict, Verdict::kNormal);
+      seen.push_back(stored.id);
+    }
+  EXPECT_EQ(seen, newest_first);
+  EXPECT_FALSE(rest.next_before);
+  EXPECT_TRUE(store_->list({.verdict = Verdict::kRejected}).value().findings.empty());
+}
+
+TEST_P(StoreConformance, ListsASpanOfTime) {
+  std::vector<StoredFinding> put;
+  for (int i = 0; i < 4; ++i) {
+    put.push_back(store_->put(sample_finding(i), "f", {}).value());
+    std::this_thread::sleep_for(std::chrono::milliseconds(3));
+  }
+  const auto time = [&](int i) { return parse_time(put[static_cast<std::size_t>(i)].created_at)->time; };
+  const auto ids = [&](const FindingQuery& query) {
+    std::vector<std::string> found;
+    const FindingPage page = store_->list(query).value();
+    for (const auto& stored : page.findings) found.push_back(stored.id);
+    return found;
+  };
+  EXPECT_EQ(ids({.from = time(1), .to = time(3)}), (std::vector<std::string>{put[2].id, put[1].id}));
+  EXPECT_EQ(ids({.from = time(3)}), (std::vector<std::string>{put[3].id}));
+  EXPECT_EQ(ids({.to = time(1)}), (std::vector<std::string>{put[0].id}));
+  EXPECT_EQ(ids({.before = put[2].id, .from = time(1)}), (std::vector<std::string>{put[1].id}));
+  EXPECT_EQ(ids({.verdict = put[1].finding.verdict, .from = time(1)}),
+            (std::vector<std::string>{put[3].id, put[1].id}));
+  EXPECT_TRUE(ids({.from = time(3), .to = time(1)}).empty());
+  EXPECT_EQ(ids({.from = {}, .to = parse_time("9999-12-31")->time}).size(), 4U);
+  EXPECT_TRUE(ids({.to = parse_time("0001-01-01")->time}).empty());
 }
 
 TEST_P(StoreConformance, AnswersPing) {

@@ -1,32 +1,51 @@
 #include "store/uuid.h"
 
+#include <algorithm>
 #include <array>
-#include <cstdint>
+#include <charconv>
 #include <cstdio>
-#include <mutex>
-#include <random>
 
 namespace xray {
 
-std::string make_uuid7(std::chrono::system_clock::time_point now) {
-  static std::mutex mutex;
-  static std::random_device entropy;
-  static std::uint64_t last_tick = 0;
+std::string make_uuid7() {
+  static Uuid7Maker maker;
+  return maker.make();
+}
 
-  const std::lock_guard lock(mutex);
+std::string Uuid7Maker::make(std::chrono::system_clock::time_point now) {
+  const std::lock_guard lock(mutex_);
   // A tick is the 48-bit time in milliseconds with a 12-bit counter behind it.
   // The counter starts in its lower half, which leaves 2048 steps before it carries into the time.
   const auto milliseconds = static_cast<std::uint64_t>(
       std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count());
-  const std::uint64_t fresh = (milliseconds << 12U) | (entropy() & 0x7FFU);
-  last_tick = (fresh >> 12U) > (last_tick >> 12U) ? fresh : last_tick + 1;
+  const std::uint64_t fresh = (milliseconds << 12U) | (entropy_() & 0x7FFU);
+  last_tick_ = (fresh >> 12U) > (last_tick_ >> 12U) ? fresh : last_tick_ + 1;
 
-  const std::uint32_t random = entropy();
+  const std::uint32_t random = entropy_();
   std::array<char, 37> text{};
-  std::snprintf(text.data(), text.size(), "%08x-%04x-7%03x-%04x-%04x%08x",
-                static_cast<unsigned>(last_tick >> 28U), static_cast<unsigned>((last_tick >> 12U) & 0xFFFFU),
-                static_cast<unsigned>(last_tick & 0xFFFU), 0x8000U | (random & 0x3FFFU),
-                static_cast<unsigned>(random >> 16U), static_cast<unsigned>(entropy()));
+  std::snprintf(
+      text.data(), text.size(), "%08x-%04x-7%03x-%04x-%04x%08x", static_cast<unsigned>(last_tick_ >> 28U),
+      static_cast<unsigned>((last_tick_ >> 12U) & 0xFFFFU), static_cast<unsigned>(last_tick_ & 0xFFFU),
+      0x8000U | (random & 0x3FFFU), static_cast<unsigned>(random >> 16U), static_cast<unsigned>(entropy_()));
+  return text.data();
+}
+
+std::chrono::system_clock::time_point uuid7_time(std::string_view id) {
+  std::uint64_t milliseconds = 0;
+  for (const std::string_view digits : {id.substr(0, 8), id.substr(9, 4)}) {
+    std::uint64_t part = 0;
+    std::from_chars(digits.data(), digits.data() + digits.size(), part, 16);
+    milliseconds = (milliseconds << 4U * digits.size()) | part;
+  }
+  return std::chrono::system_clock::time_point(std::chrono::milliseconds(milliseconds));
+}
+
+std::string first_uuid7(Moment time) {
+  const auto milliseconds =
+      static_cast<std::uint64_t>(std::max<std::int64_t>(0, time.time_since_epoch().count()));
+  std::array<char, 20> text{};
+  std::snprintf(text.data(), text.size(), "%08x-%04x", static_cast<unsigned>(milliseconds >> 16U),
+                static_cast<unsigned>(milliseconds & 0xFFFFU));
   return text.data();
 }
 

@@ -11,22 +11,28 @@ namespace xray {
 namespace {
 
 TEST(Uuid7, CarriesTimeVersionAndVariant) {
-  // The time of RFC 9562's own example (appendix A.6), years ahead of nothing else here.
+  Uuid7Maker maker;
+  // The time of RFC 9562's own example (appendix A.6).
   const std::chrono::system_clock::time_point time{
       std::chrono::milliseconds(0x7F22E279B0LL + (0x2LL << 40U))};
-  const std::string id = make_uuid7(time);
+  const std::string id = maker.make(time);
   EXPECT_TRUE(is_uuid(id));
   EXPECT_EQ(id.substr(0, 13), "027f22e2-79b0");
+  EXPECT_EQ(uuid7_time(id), time);
+  const auto moment = std::chrono::floor<std::chrono::milliseconds>(time);
+  EXPECT_LE(first_uuid7(moment), id);
+  EXPECT_GT(first_uuid7(moment + std::chrono::milliseconds(1)), id);
   EXPECT_EQ(id[14], '7');
   EXPECT_NE(std::string("89ab").find(id[19]), std::string::npos);
 }
 
 TEST(Uuid7, GrowsWithinAMillisecondAndWhenTheClockStepsBack) {
+  Uuid7Maker maker;
   auto time = std::chrono::system_clock::time_point{std::chrono::hours(24 * 365 * 100)};
-  std::string last = make_uuid7(time);
+  std::string last = maker.make(time);
   for (int i = 0; i < 10000; ++i) {
     if (i == 5000) time -= std::chrono::hours(1);
-    const std::string next = make_uuid7(time);
+    const std::string next = maker.make(time);
     ASSERT_LT(last, next);
     last = next;
   }

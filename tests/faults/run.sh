@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs one of the suites beside it: run.sh XRAY MAKE_FIXTURES store|resource|load [TEST...]
+# Runs one of the suites beside it: run.sh XRAY MAKE_FIXTURES store|resource|load|postgres [TEST...]
 set -euo pipefail
 xray=$(realpath "$1")
 fixtures=$(mktemp -d)

@@ -47,13 +47,14 @@ class Server:
 
     def __init__(self, folder, *options, before=None, store=None, model=None):
         self.folder = pathlib.Path(folder)
-        self.store = pathlib.Path(store) if store else self.folder / "findings.sqlite"
+        is_url = "://" in str(store)
+        self.store = None if is_url else pathlib.Path(store or self.folder / "findings.sqlite")
         self.log = self.folder / "log"
-        command = [PROGRAM, "serve", "--listen", "127.0.0.1:0", "--store", f"sqlite:{self.store}",
+        command = [PROGRAM, "serve", "--listen", "127.0.0.1:0", "--store", store if is_url else f"sqlite:{self.store}",
                    "--model", str(model or os.environ["XRAY_MODEL"]), *options]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, preexec_fn=before)
-        line = self.process.stdout.readline().decode()
+        self.first_line = line = self.process.stdout.readline().decode()
         self.port = int(line.split("http://127.0.0.1:")[1].split()[0]) if "http" in line else None
 
     @property

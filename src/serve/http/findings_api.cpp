@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "common/clock.h"
 #include "common/embedded.h"
 #include "diagnose/comparison.h"
 #include "image/encode.h"
@@ -54,6 +55,38 @@ Result<int> query_number(const Request& request, std::string_view name, int most
     return Error{ErrorCode::kInvalidArgument,
                  std::string(name) + " is a number from 1 to " + std::to_string(most)};
   return value;
+}
+
+/// The point in time in the query under `name`; of a day its end, where `end`.
+Result<std::optional<Moment>> query_time(const Request& request, std::string_view name, bool end) {
+  const std::optional<std::string> text = query_value(request.query, name);
+  if (!text) return std::optional<Moment>();
+  const auto read = parse_time(*text);
+  if (!read)
+    return Error{ErrorCode::kInvalidArgument,
+                 std::string(name) + " is a day (2026-01-31) or a time (2026-01-31T12:00:00Z)"};
+  return std::optional<Moment>(read->time + std::chrono::days(read->is_day && end ? 1 : 0));
+}
+
+/// What GET /api/v1/findings is asked for. kInvalidArgument.
+Result<FindingQuery> finding_query(const Request& request) {
+  const Result<int> limit = query_number(request, "limit", 200, kPage);
+  if (!limit) return limit.error();
+  FindingQuery query{.limit = *limit, .before = query_value(request.query, "before")};
+  if (query.before && !is_uuid(*query.before))
+    return Error{ErrorCode::kInvalidArgument, "before is the id of a finding"};
+  if (const auto verdict = query_value(request.query, "verdict")) {
+    query.verdict = verdict_from(*verdict);
+    if (!query.verdict)
+      return Error{ErrorCode::kInvalidArgument, "verdict is normal, pneumonia, uncertain or rejected"};
+  }
+  const auto from = query_time(request, "from", /*end=*/false);
+  if (!from) return from.error();
+  const auto to = query_time(request, "to", /*end=*/true);
+  if (!to) return to.error();
+  query.from = *from;
+  query.to = *to;
+  return query;
 }
 
 /// Width and height.
@@ -155,12 +188,9 @@ Response FindingsApi::keep(const Examined& examined) {
 }
 
 Response FindingsApi::list(const Request& request) {
-  const Result<int> limit = query_number(request, "limit", 200, kPage);
-  if (!limit) return problem(limit.error());
-  const std::optional<std::string> before = query_value(request.query, "before");
-  if (before && !is_uuid(*before))
-    return problem({ErrorCode::kInvalidArgument, "before is the id of a finding"});
-  const Result<FindingPage> listed = store_.list(*limit, before);
+  const Result<FindingQuery> query = finding_query(request);
+  if (!query) return problem(query.error());
+  const Result<FindingPage> listed = store_.list(*query);
   if (!listed) return problem(listed.error());
   const FindingPage& page = *listed;
   ordered_json json = {{"findings", ordered_json::array()}, {"next_before", nullptr}};

@@ -237,6 +237,23 @@ TEST_F(FindingsApiTest, ListsPageByPageNewestFirst) {
   EXPECT_TRUE(second.at("next_before").is_null());
 }
 
+TEST_F(FindingsApiTest, ListsByVerdictAndTime) {
+  const std::string id = id_of(upload(phantom()));
+  const std::string now = request("GET", "/api/v1/findings/" + id).json().at("created_at");
+  const std::string day = now.substr(0, 10);
+  const auto found = [&](const std::string& query) {
+    return request("GET", "/api/v1/findings?" + query).json().at("findings").size();
+  };
+  EXPECT_EQ(found("verdict=pneumonia"), 1U);
+  EXPECT_EQ(found("verdict=normal"), 0U);
+  EXPECT_EQ(found("from=" + now), 1U);
+  EXPECT_EQ(found("to=" + now), 0U);
+  EXPECT_EQ(found("verdict=pneumonia&from=" + day + "&to=" + day), 1U);
+  EXPECT_EQ(found("to=2026-01-31T00:00:00%2B01:00"), 0U);
+  for (const char* query : {"verdict=maybe", "verdict=", "from=yesterday", "to=2026-02-30"})
+    expect_problem(request("GET", std::string("/api/v1/findings?") + query), 400, "invalid_argument");
+}
+
 TEST_F(FindingsApiTest, RefusesParametersThatMakeNoSense) {
   for (const char* query :
        {"limit=0", "limit=201", "limit=x", "limit=", "limit=5x", "before=x", "limit=99999999999"})

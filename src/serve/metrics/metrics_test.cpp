@@ -260,7 +260,7 @@ TEST_F(MetricsTest, CountsWhatTheStoreFailsAtAndNotWhatItLacks) {
     }
     Result<StoredFinding> get(const std::string&) override { return Error{ErrorCode::kNotFound, "none"}; }
     Result<Bytes> picture(const std::string&) override { return error(); }
-    Result<FindingPage> list(int, const std::optional<std::string>&) override { return error(); }
+    Result<FindingPage> list(const FindingQuery&) override { return error(); }
     Result<Done> remove(const std::string&) override { return error(); }
     Result<Done> ping() override { return error(); }
   } broken;
@@ -268,7 +268,7 @@ TEST_F(MetricsTest, CountsWhatTheStoreFailsAtAndNotWhatItLacks) {
   EXPECT_FALSE(observed.put({}, "", {}));
   EXPECT_FALSE(observed.get(""));
   EXPECT_FALSE(observed.picture(""));
-  EXPECT_FALSE(observed.list(1, {}));
+  EXPECT_FALSE(observed.list({}));
   EXPECT_FALSE(observed.remove(""));
   EXPECT_FALSE(observed.ping());
   const Series series = scrape();

@@ -6,11 +6,16 @@
 namespace xray {
 namespace {
 
+/// The database's, not of who asked: damaged, full, or locked by another program or away.
+bool is_failure(ErrorCode code) {
+  return code == ErrorCode::kStorage || code == ErrorCode::kIo || code == ErrorCode::kBusy;
+}
+
 template <typename Call>
 auto observe(Metrics& metrics, std::string_view operation, const Call& call) {
   const auto since = std::chrono::steady_clock::now();
   auto result = call();
-  metrics.on_store(operation, since, !result && result.error().code == ErrorCode::kStorage);
+  metrics.on_store(operation, since, !result && is_failure(result.error().code));
   return result;
 }
 
@@ -29,8 +34,8 @@ Result<Bytes> ObservedStore::picture(const std::string& id) {
   return observe(metrics_, "picture", [&] { return store_.picture(id); });
 }
 
-Result<FindingPage> ObservedStore::list(int limit, const std::optional<std::string>& before) {
-  return observe(metrics_, "list", [&] { return store_.list(limit, before); });
+Result<FindingPage> ObservedStore::list(const FindingQuery& query) {
+  return observe(metrics_, "list", [&] { return store_.list(query); });
 }
 
 Result<Done> ObservedStore::remove(const std::string& id) {

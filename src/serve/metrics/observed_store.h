@@ -14,7 +14,7 @@ class ObservedStore final : public Store {
                             std::span<const std::byte> picture) override;
   Result<StoredFinding> get(const std::string& id) override;
   Result<Bytes> picture(const std::string& id) override;
-  Result<FindingPage> list(int limit, const std::optional<std::string>& before) override;
+  Result<FindingPage> list(const FindingQuery& query) override;
   Result<Done> remove(const std::string& id) override;
   Result<Done> ping() override;
 

@@ -1,0 +1,56 @@
+"""A PostgreSQL server of the test's own (postgres.sh)."""
+
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+
+SCRIPT = pathlib.Path(__file__).with_name("postgres.sh")
+
+
+class NotInstalled(Exception):
+    pass
+
+
+class PostgresServer:
+    """Over a folder of its own; starts at once, may be stopped and run again."""
+
+    def __init__(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="xray_postgres_"))
+        self.folder.chmod(0o755)
+        code = subprocess.run([SCRIPT, "init", self.folder]).returncode
+        if code == 77:
+            shutil.rmtree(self.folder)
+            raise NotInstalled
+        assert code == 0, "initdb failed"
+        self.run()
+
+    @property
+    def url(self):
+        return f"postgresql://xray@/postgres?host={self.folder}"
+
+    def run(self):
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen([SCRIPT, "run", self.folder], stdout=log, stderr=log)
+        subprocess.run([SCRIPT, "wait", self.folder], check=True)
+
+    def stop(self, how=signal.SIGQUIT):
+        """SIGQUIT as in a crash, SIGINT as by its operator."""
+        self.process.send_signal(how)
+        self.process.wait()
+
+    def connect(self):
+        """A socket to it."""
+        inside = socket.socket(socket.AF_UNIX)
+        inside.connect(str(self.folder / ".s.PGSQL.5432"))
+        return inside
+
+    def sql(self, statement):
+        return subprocess.run([SCRIPT, "sql", self.folder, statement], check=True, capture_output=True, text=True).stdout
+
+    def close(self):
+        if self.process.poll() is None:
+            self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
