@@ -146,7 +146,10 @@ export function startMock(kept = new Map(), port = 0) {
   };
 
   const list = (query, response) => {
-    const all = [...kept.values()].map(({ finding }) => finding).reverse();
+    const all = [...kept.values()]
+      .map(({ finding }) => finding)
+      .filter(({ verdict }) => !query.has("verdict") || verdict === query.get("verdict"))
+      .reverse();
     const start = query.has("before") ? all.findIndex(({ id }) => id === query.get("before")) + 1 : 0;
     const findings = all.slice(start, start + Number(query.get("limit") ?? 50));
     const last = start + findings.length < all.length ? findings.at(-1).id : null;

@@ -452,6 +452,21 @@ pageTest("More findings are loaded page by page", {}, async (page) => {
   assert.equal(new Set(links).size, links.length);
 });
 
+pageTest("The findings of one verdict are listed alone", {}, async (page) => {
+  await read(page, pictures.slice(0, 1));
+  await page.reload();
+  const select = page.getByRole("combobox", { name: "Show findings of" });
+  const none = page.getByText("No earlier finding has this verdict.");
+  for (const verdict of ["normal", "pneumonia", "uncertain", "rejected", ""]) {
+    const answer = await fetch(`${server.url}/api/v1/findings${verdict && `?verdict=${verdict}`}`);
+    const { findings } = await answer.json();
+    await select.selectOption(verdict);
+    await (findings.length === 0 ? none : rows(page).nth(findings.length - 1)).waitFor();
+    const links = await rows(page).evaluateAll((all) => all.map((link) => link.getAttribute("href")));
+    assert.deepEqual(links, findings.map(({ id }) => `#/findings/${id}`));
+  }
+});
+
 pageTest("A finding is deleted after confirmation alone", {}, async (page) => {
   await read(page, pictures.slice(0, 2));
   const address = `${server.url}/api/v1/findings/${new URL(page.url()).hash.split("/").at(-1)}`;

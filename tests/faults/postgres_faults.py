@@ -190,6 +190,24 @@ class GoesAway(PostgresTest):
         self.wait_until(is_kept)
         self.assertEqual(server.all_ids(), [answers[-1].json()["id"]])
 
+    def test_a_database_that_hangs_is_given_up(self):
+        door, url = self.door()
+        server = self.serve(store=url)
+        self.assertEqual(server.upload(FILMS[0]).status, 201)
+        goes_on = threading.Event()
+        self.addCleanup(goes_on.set)
+        door.on_sent = lambda data: not goes_on.wait(60)
+        begin = time.monotonic()
+        self.assert_problem(server.upload(FILMS[1]), 503, "busy")
+        self.assertLess(time.monotonic() - begin, 16)
+        # By now it is known; connecting, too, is given up.
+        begin = time.monotonic()
+        self.assert_problem(server.get("/readyz"), 503, "busy")
+        self.assertLess(time.monotonic() - begin, 5)
+        goes_on.set()
+        self.wait_until_ready(server)
+        self.assertEqual(len(server.all_ids()), 1)
+
     def test_tells_no_password(self):
         door, url = self.door()
         server = self.serve(store=url)

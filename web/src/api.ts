@@ -145,9 +145,15 @@ async function request(url: string, init: RequestInit = {}): Promise<Response> {
   return response;
 }
 
-export async function listFindings(before: string | null, limit = 50): Promise<FindingPage> {
+/** Newest first, after `before`, of one verdict where given. */
+export async function listFindings(
+  before: string | null,
+  verdict: Verdict | null = null,
+  limit = 50,
+): Promise<FindingPage> {
   const query = new URLSearchParams({ limit: String(limit) });
   if (before !== null) query.set("before", before);
+  if (verdict !== null) query.set("verdict", verdict);
   return (await request(`${root}/findings?${query}`)).json() as Promise<FindingPage>;
 }
 

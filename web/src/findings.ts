@@ -1,4 +1,12 @@
-import { deleteFinding, getFinding, listFindings, Problem, uploadPicture, type Finding } from "./api";
+import {
+  deleteFinding,
+  getFinding,
+  listFindings,
+  Problem,
+  uploadPicture,
+  type Finding,
+  type Verdict,
+} from "./api";
 import { persist, Queue } from "./queue";
 import { text } from "./text";
 
@@ -52,6 +60,9 @@ export class Findings {
   /** Whether the server has more of `earlier`. */
   more = false;
   loading: "idle" | "loading" | "failed" = "idle";
+
+  /** Of which verdict `earlier` is; null: of any. */
+  verdict: Verdict | null = null;
 
   #before: string | null = null;
   #count = 0;
@@ -124,8 +135,10 @@ export class Findings {
     if (this.loading === "loading") return;
     this.loading = "loading";
     this.#tell(null);
+    const { verdict } = this;
     try {
-      const page = await listFindings(this.#before);
+      const page = await listFindings(this.#before, verdict);
+      if (verdict !== this.verdict) return;
       const known = new Set(this.all.map(routeOf));
       this.earlier.push(
         ...page.findings.map((finding) => this.#read(finding)).filter((entry) => !known.has(routeOf(entry))),
@@ -134,9 +147,21 @@ export class Findings {
       this.more = this.#before !== null;
       this.loading = "idle";
     } catch {
+      if (verdict !== this.verdict) return;
       this.loading = "failed";
     }
     this.#tell(null);
+  }
+
+  /** Lists only findings of one verdict among those of before, or all of them again. */
+  async choose(verdict: Verdict | null): Promise<void> {
+    if (verdict === this.verdict) return;
+    this.verdict = verdict;
+    this.earlier = [];
+    this.more = false;
+    this.loading = "idle";
+    this.#before = null;
+    await this.loadMore();
   }
 
   /** A finding that is not on the list, for a link to it. Fails with a Problem. */

@@ -1,4 +1,4 @@
-import { imageUrl, type Finding } from "./api";
+import { imageUrl, type Finding, type Verdict } from "./api";
 import { button, el, fileName, icon } from "./dom";
 import { routeOf, type Entry, type Findings } from "./findings";
 import { fullMoment, moment } from "./format";
@@ -109,6 +109,8 @@ class Row {
   }
 }
 
+const verdicts = Object.keys(text.verdict) as Verdict[];
+
 /** The findings of this visit and those of before, to choose from. */
 export class List {
   readonly element: HTMLElement;
@@ -121,6 +123,18 @@ export class List {
   #sessionPart: HTMLElement;
   #earlierPart: HTMLElement;
   #progress = el("p");
+  #verdict = el(
+    "select",
+    {
+      class: "list-verdict",
+      attr: { "aria-label": text.list.verdict },
+      on: {
+        change: () => void this.findings.choose(verdicts.find((one) => one === this.#verdict.value) ?? null),
+      },
+    },
+    el("option", { text: text.list.anyVerdict, attr: { value: "" } }),
+    ...verdicts.map((one) => el("option", { text: text.verdict[one], attr: { value: one } })),
+  );
   #foot = el("div", { class: "list-foot" });
 
   constructor(
@@ -136,7 +150,7 @@ export class List {
     this.#earlierPart = el(
       "section",
       { class: "list-part", attr: { "aria-label": text.list.earlier } },
-      el("div", { class: "list-part-head" }, el("h3", { text: text.list.earlier })),
+      el("div", { class: "list-part-head" }, el("h3", { text: text.list.earlier }), this.#verdict),
       this.#earlier,
     );
     this.element = el(
@@ -175,7 +189,7 @@ export class List {
     this.#fill(this.#session, session);
     this.#fill(this.#earlier, earlier);
     this.#sessionPart.hidden = session.length === 0;
-    this.#earlierPart.hidden = earlier.length === 0;
+    this.#earlierPart.hidden = earlier.length === 0 && this.findings.verdict === null;
     this.#showProgress();
     this.#showFoot();
     this.select(this.#selected);
@@ -205,12 +219,14 @@ export class List {
   }
 
   #showFoot(): void {
-    const { loading, more, all } = this.findings;
+    const { loading, more, all, earlier, verdict } = this.findings;
     const again = (label: string) => button({ label }, () => void this.findings.loadMore());
     if (loading === "loading") this.#foot.replaceChildren(el("p", { class: "muted", text: text.list.loading }));
     else if (loading === "failed")
       this.#foot.replaceChildren(el("p", { class: "reason", text: text.list.failed }), again(text.list.retry));
     else if (more) this.#foot.replaceChildren(again(text.list.more));
+    else if (verdict !== null && earlier.length === 0)
+      this.#foot.replaceChildren(el("p", { class: "muted", text: text.list.none }));
     else if (all.length === 0) this.#foot.replaceChildren(el("p", { class: "muted", text: text.list.empty }));
     else this.#foot.replaceChildren();
   }
