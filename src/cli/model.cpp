@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "cli/commands.h"
+#include "cli/model_import.h"
 #include "cli/model_pin.h"
 #include "cli/options.h"
 #include "common/file.h"
@@ -234,6 +235,10 @@ Result<Comparison> quantize(const QuantizeOptions& options, const std::stop_toke
   auto parts = load_parts(options.package);
   if (!parts) return with_context(parts.error(), options.package);
   ModelPackage* const package = &parts->package;
+  if (package->card.network.weights)
+    return Error{ErrorCode::kUnsupported,
+                 options.package + ": this network was imported and is kept as OpenVINO IR; 8 bit is made "
+                                   "from networks in ONNX alone"};
   const auto dataset = scan_dataset(options.data);
   if (!dataset) return with_context(dataset.error(), options.data);
   const auto splits = choose_split(*dataset, {}, split_seed(package->card));
@@ -352,6 +357,7 @@ void add_model(CLI::App& app, int& exit_code) {
       ->check(CLI::Range(1, 1024));
   command->callback([options, &exit_code] { exit_code = run_quantize(*options); });
 
+  add_model_import(*group, exit_code);
   add_model_pin(*group, exit_code);
 }
 

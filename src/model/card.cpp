@@ -16,9 +16,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::array<const char*, 10> kTypedFields = {"format",    "name",     "lungs",   "version",
-                                                      "network",   "input",    "classes", "calibration",
-                                                      "threshold", "undecided"};
+constexpr std::array<const char*, 11> kTypedFields = {"format",    "name",      "lungs",   "version",
+                                                      "network",   "input",     "classes", "calibration",
+                                                      "threshold", "undecided", "imported"};
 /// How deep objects and lists may lie in each other in a field for people: copying recurses.
 constexpr int kMaxDepth = 32;
 
@@ -54,6 +54,8 @@ Json to_json(const ModelCard& card) {
                                    {"intercept", card.calibration.kind_intercept}};
   if (card.undecided.high > card.undecided.low)
     json["undecided"] = {{"low", card.undecided.low}, {"high", card.undecided.high}};
+  if (const auto& from = card.imported; from)
+    json["imported"] = {{"source", from->source}, {"format", from->format}, {"sha256", from->sha256}};
   if (card.lungs) json["lungs"] = to_json(*card.lungs);
   for (const auto& [key, value] : card.about.items()) {
     if (is_typed(key))
@@ -117,6 +119,12 @@ Result<ModelCard> card_from_json(const Json& json) {
     fields.require(0 <= card.undecided.low && card.undecided.low <= card.threshold &&
                        card.threshold <= card.undecided.high && card.undecided.high <= 1,
                    "undecided", "does not lie around the threshold within 0 and 1");
+  }
+
+  if (json.contains("imported")) {
+    const FieldReader from = fields.object("imported");
+    card.imported = {from.text("source"), from.text("format"), from.text("sha256")};
+    from.allow_only({"source", "format", "sha256"});
   }
 
   if (failure) return *failure;

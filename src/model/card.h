@@ -33,6 +33,13 @@ struct Undecided {
   double high = 0;
 };
 
+/// Where a network came from that other tools trained.
+struct ImportedFrom {
+  std::string source;  ///< name of the file or folder
+  std::string format;  ///< "TensorFlow SavedModel", ...
+  std::string sha256;  ///< of the file; of a folder, of the list of its files (docs/models.md)
+};
+
 /// Who a model is and how to use it; `card.json` of a model package. What the
 /// program acts on is typed; what is for people to read (training data, quality,
 /// intended use, limits, licence) stays JSON: `about` carries every other
@@ -50,6 +57,7 @@ struct ModelCard {
   Calibration calibration;
   double threshold = 0.5;  ///< verdict pneumonia at or above, on the calibrated probability
   Undecided undecided;
+  std::optional<ImportedFrom> imported;
   nlohmann::ordered_json about = nlohmann::ordered_json::object();
 
   /// "name version", as it stands in findings.

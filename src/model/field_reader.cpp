@@ -1,15 +1,31 @@
 #include "model/field_reader.h"
 
+#include <array>
+#include <filesystem>
+
 namespace xray {
 namespace {
 
 constexpr const char* kInt8Name = "int8";
+constexpr const char* kWeightsName = "weights";
 constexpr const char* kPerImageName = "per_image";
 constexpr const char* kFixedName = "fixed";
 constexpr const char* kFilmName = "film";
 constexpr const char* kLungsName = "lungs";
 constexpr const char* kStretchName = "stretch";
 constexpr const char* kEqualiseName = "equalise";
+constexpr std::array kFits = {"squash", "crop", "pad"};
+constexpr std::array kInterpolations = {"antialiased", "bilinear", "nearest"};
+
+/// The value of an optional enumeration, whose names stand in its order.
+template <typename Enum, std::size_t N>
+void read_choice(const FieldReader& fields, const char* key, const std::array<const char*, N>& names,
+                 const char* otherwise, Enum& value) {
+  if (!fields.has(key)) return;
+  const auto found = std::ranges::find(names, fields.text(key));
+  fields.require(found != names.end(), key, otherwise);
+  if (found != names.end()) value = static_cast<Enum>(found - names.begin());
+}
 
 bool is_plain_file_name(const std::string& name) {
   return name != "." && name != ".." && name.find('/') == std::string::npos &&
@@ -31,7 +47,16 @@ PackageFile read_file_entry(const FieldReader& fields, std::initializer_list<con
 }  // namespace
 
 NetworkFiles read_network(const FieldReader& fields) {
-  NetworkFiles network{.fp32 = read_file_entry(fields, {"file", "sha256", kInt8Name}), .int8 = {}};
+  NetworkFiles network{.fp32 = read_file_entry(fields, {"file", "sha256", kInt8Name, kWeightsName})};
+  const std::filesystem::path file = network.fp32.name;
+  fields.require((file.extension() == ".xml") == fields.has(kWeightsName), kWeightsName,
+                 "and a network whose file ends in .xml come together");
+  if (fields.has(kWeightsName)) {
+    network.weights = read_file_entry(fields.object(kWeightsName), {"file", "sha256"});
+    fields.require(network.weights->name == file.stem().string() + ".bin", kWeightsName,
+                   "is not the file of the network's name ending in .bin");
+    fields.require(!fields.has(kInt8Name), kInt8Name, "does not go with a network of OpenVINO's form");
+  }
   if (fields.has(kInt8Name)) {
     network.int8 = read_file_entry(fields.object(kInt8Name), {"file", "sha256"});
     fields.require(network.int8->name != network.fp32.name, kInt8Name, "is the same file");
@@ -41,6 +66,8 @@ NetworkFiles read_network(const FieldReader& fields) {
 
 nlohmann::ordered_json to_json(const NetworkFiles& network) {
   nlohmann::ordered_json json = {{"file", network.fp32.name}, {"sha256", network.fp32.sha256}};
+  if (network.weights)
+    json[kWeightsName] = {{"file", network.weights->name}, {"sha256", network.weights->sha256}};
   if (network.int8) json[kInt8Name] = {{"file", network.int8->name}, {"sha256", network.int8->sha256}};
   return json;
 }
@@ -63,15 +90,25 @@ InputSpec read_input(const FieldReader& fields) {
       fields.require(input.margin >= 0 && input.margin <= 1, "margin", "is not between 0 and 1");
     }
   }
+  if (input.framing == Framing::kFilm) {
+    read_choice(fields, "fit", kFits, "is neither 'squash' nor 'crop' nor 'pad'", input.fit);
+    read_choice(fields, "interpolation", kInterpolations,
+                "is neither 'antialiased' nor 'bilinear' nor 'nearest'", input.interpolation);
+  } else {
+    fields.require(!fields.has("fit") && !fields.has("interpolation"), "fit",
+                   "and interpolation are for films that are not framed by lungs");
+  }
   const std::string normalisation = fields.text("normalisation");
   if (normalisation == kFixedName) {
     input.normalisation = Normalisation::kFixed;
     input.mean = static_cast<float>(fields.number("mean"));
     input.scale = static_cast<float>(fields.positive_number("scale"));
-    fields.allow_only({"width", "height", "framing", "margin", "tone", "normalisation", "mean", "scale"});
+    fields.allow_only({"width", "height", "framing", "margin", "tone", "fit", "interpolation",
+                       "normalisation", "mean", "scale"});
   } else {
     fields.require(normalisation == kPerImageName, "normalisation", "is neither 'per_image' nor 'fixed'");
-    fields.allow_only({"width", "height", "framing", "margin", "tone", "normalisation"});
+    fields.allow_only(
+        {"width", "height", "framing", "margin", "tone", "fit", "interpolation", "normalisation"});
   }
   return input;
 }
@@ -80,6 +117,9 @@ nlohmann::ordered_json to_json(const InputSpec& input) {
   nlohmann::ordered_json json = {{"width", input.width}, {"height", input.height}};
   switch (input.framing) {
     case Framing::kFilm:
+      if (input.fit != Fit::kSquash) json["fit"] = kFits[static_cast<std::size_t>(input.fit)];
+      if (input.interpolation != Interpolation::kAntialiased)
+        json["interpolation"] = kInterpolations[static_cast<std::size_t>(input.interpolation)];
       break;
     case Framing::kLungs:
       json["framing"] = kLungsName;

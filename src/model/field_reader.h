@@ -124,7 +124,8 @@ class FieldReader {
   std::optional<Error>& failure_;
 };
 
-/// "network": {"file", "sha256", "int8": {"file", "sha256"}}, the last where there is one.
+/// "network": {"file", "sha256", "weights": {"file", "sha256"}, "int8": {"file", "sha256"}}, the last
+/// two where there are any.
 NetworkFiles read_network(const FieldReader& fields);
 nlohmann::ordered_json to_json(const NetworkFiles& network);
 

@@ -53,19 +53,25 @@ Result<std::string> NetworkFiles::file(std::optional<Precision> precision) const
 
 Result<Done> check_network_files(const std::filesystem::path& directory, const NetworkFiles& network) {
   if (auto checked = check(directory, network.fp32); !checked) return checked;
+  if (network.weights)
+    if (auto checked = check(directory, *network.weights); !checked) return checked;
   return network.int8 ? check(directory, *network.int8) : Result<Done>(Done{});
 }
 
 void describe_network(NetworkFiles& network, const NetworkBytes& bytes) {
   network.fp32.sha256 = sha256_of(bytes.fp32);
   network.int8.reset();
-  if (bytes.int8.empty()) return;
+  network.weights.reset();
   const std::filesystem::path file = network.fp32.name;
-  network.int8 = {file.stem().string() + ".int8" + file.extension().string(), sha256_of(bytes.int8)};
+  if (!bytes.weights.empty()) network.weights = {file.stem().string() + ".bin", sha256_of(bytes.weights)};
+  if (!bytes.int8.empty())
+    network.int8 = {file.stem().string() + ".int8" + file.extension().string(), sha256_of(bytes.int8)};
 }
 
 Result<Done> write_network_files(const std::filesystem::path& directory, const NetworkFiles& network,
                                  const NetworkBytes& bytes) {
+  if (network.weights)
+    if (auto written = write(directory, *network.weights, bytes.weights); !written) return written;
   if (auto written = write(directory, network.fp32, bytes.fp32); !written) return written;
   return network.int8 ? write(directory, *network.int8, bytes.int8) : Result<Done>(Done{});
 }

@@ -25,26 +25,30 @@ enum class Precision {
 /// "fp32", "int8".
 const char* name(Precision precision);
 
-/// A network in floats and, where the package holds it, the same in 8 bit.
+/// A network in floats and, where the package holds it, the same in 8 bit. As ONNX, or as OpenVINO's IR:
+/// then `fp32` is the graph (x.xml) and `weights` lie beside it (x.bin).
 struct NetworkFiles {
   PackageFile fp32;
-  std::optional<PackageFile> int8;
+  std::optional<PackageFile> weights{};
+  std::optional<PackageFile> int8{};
 
   /// The file of this precision; without a wish the 8-bit one, should there be one.
   /// kNotFound: there is none.
   Result<std::string> file(std::optional<Precision> precision = {}) const;
 };
 
-/// The bytes of a network; `int8` may be empty.
+/// The bytes of a network; `int8` may be empty, and `weights` are for the IR alone.
 struct NetworkBytes {
   std::string_view fp32;
   std::string_view int8 = {};
+  std::string_view weights = {};
 };
 
-/// Reads both files and compares their SHA-256. kBadModel.
+/// Reads all of its files and compares their SHA-256. kBadModel.
 Result<Done> check_network_files(const std::filesystem::path& directory, const NetworkFiles& network);
 
-/// Names the 8-bit file after the other ("x.onnx", "x.int8.onnx") and sets the SHA-256 of both.
+/// Names the other files after the first ("x.onnx", "x.int8.onnx"; "x.xml", "x.bin") and sets the SHA-256
+/// of each.
 void describe_network(NetworkFiles& network, const NetworkBytes& bytes);
 
 /// Writes each file of a described network atomically. kIo.

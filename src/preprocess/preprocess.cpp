@@ -30,31 +30,67 @@ struct Filter {
   std::vector<float> weights;  ///< output sample by output sample, `taps` each
 };
 
-/// A triangle of half-width max(1, reduction), cut where the line of `samples`
-/// ends. What is resized begins at `start` and is `length` long, which may end inside
-/// a sample. The weights of each output sample add up to `sum`.
-Filter make_filter(int samples, double start, double length, int out_samples, double sum) {
+/// A triangle of half-width max(1, reduction), or of 1 where that is not `antialiased`, cut where the
+/// line of `samples` ends. What is resized begins at `start` and is `length` long, which may end inside
+/// a sample, or outside the line: there is black. The weights of each output sample, with those of the
+/// black, add up to `sum`.
+Filter make_filter(int samples, double start, double length, int out_samples, double sum, bool antialiased) {
   const double reduction = length / out_samples;
-  const double half_width = std::max(reduction, 1.0);
+  const double half_width = antialiased ? std::max(reduction, 1.0) : 1.0;
+  const double begin = std::min(0.0, start);
+  const double end = std::max(static_cast<double>(samples), start + length);
   Filter filter;
-  filter.taps = std::min(samples, static_cast<int>(std::ceil(2 * half_width)) + 1);
+  const int reach = static_cast<int>(std::ceil(2 * half_width)) + 1;
+  filter.taps = std::min(samples, reach);
   filter.first.reserve(static_cast<std::size_t>(out_samples));
   filter.weights.reserve(static_cast<std::size_t>(out_samples) * static_cast<std::size_t>(filter.taps));
   std::vector<double> triangle(static_cast<std::size_t>(filter.taps));
   for (int i = 0; i < out_samples; ++i) {
     const double center = start + (i + 0.5) * reduction;
+    const auto weight_of = [&](double sample) {
+      return std::max(0.0, 1.0 - std::abs(sample + 0.5 - center) / half_width);
+    };
+    const double reached = std::floor(center - half_width + 0.5);
     const int first =
-        std::clamp(static_cast<int>(std::floor(center - half_width + 0.5)), 0, samples - filter.taps);
+        static_cast<int>(std::clamp(reached, 0.0, static_cast<double>(samples - filter.taps)));
     double total = 0;
     for (std::size_t tap = 0; tap < triangle.size(); ++tap) {
-      const double distance = std::abs(first + static_cast<double>(tap) + 0.5 - center);
-      triangle[tap] = std::max(0.0, 1.0 - distance / half_width);
+      triangle[tap] = weight_of(first + static_cast<double>(tap));
       total += triangle[tap];
+    }
+    for (double sample = reached; sample < reached + reach; ++sample) {
+      const bool black = (sample < 0 && sample >= begin) || (sample >= samples && sample < end);
+      if (black) total += weight_of(sample);
     }
     filter.first.push_back(first);
     for (const double weight : triangle) filter.weights.push_back(static_cast<float>(weight * sum / total));
   }
   return filter;
+}
+
+/// The one sample that each output sample's middle lies in, times `sum`; nothing of it outside the line.
+Filter nearest_filter(int samples, double start, double length, int out_samples, double sum) {
+  Filter filter{.taps = 1};
+  for (int i = 0; i < out_samples; ++i) {
+    const double sample = std::floor(start + (i + 0.5) * length / out_samples);
+    const bool inside = sample >= 0 && sample < samples;
+    filter.first.push_back(inside ? static_cast<int>(sample) : 0);
+    filter.weights.push_back(inside ? static_cast<float>(sum) : 0.0F);
+  }
+  return filter;
+}
+
+Filter filter_for(Interpolation interpolation, int samples, double start, double length, int out_samples,
+                  double sum) {
+  switch (interpolation) {
+    case Interpolation::kAntialiased:
+    case Interpolation::kBilinear:
+      return make_filter(samples, start, length, out_samples, sum,
+                         interpolation == Interpolation::kAntialiased);
+    case Interpolation::kNearest:
+      return nearest_filter(samples, start, length, out_samples, sum);
+  }
+  throw std::logic_error("no such interpolation");
 }
 
 template <typename Pixel>
@@ -130,14 +166,20 @@ float range_of(std::span<const float> values) {
   return *std::ranges::max_element(high) - *std::ranges::min_element(low);
 }
 
-/// The whole picture resized, refused where there is nothing to see on it.
-Result<Plane> usable_plane(const Image& image, int width, int height) {
+/// All of the picture; one that was decoded at a reduced scale may end inside its last pixels.
+Frame whole(const Image& image) {
+  return {0, 0, image.source_width() * image.scale(), image.source_height() * image.scale()};
+}
+
+/// What `seen` holds of the picture resized, refused where there is nothing to see on it.
+Result<Plane> usable_plane(const Image& image, const Frame& seen, int width, int height,
+                           Interpolation interpolation = Interpolation::kAntialiased) {
   if (image.width() < kSmallestSide || image.height() < kSmallestSide) {
     return Error{ErrorCode::kUnusable,
                  "the picture is too small to be judged: " + std::to_string(image.width()) + " x " +
                      std::to_string(image.height()) + " pixels"};
   }
-  Plane plane = resize(image, width, height);
+  Plane plane = resize(image, seen, width, height, interpolation);
   if (range_of(plane.values) < kFlatRange) {
     return Error{ErrorCode::kUnusable, "the picture is one flat gray; there is nothing to be judged"};
   }
@@ -152,9 +194,17 @@ Plane resize(const Image& image, const Frame& frame, int width, int height) {
   if (!inside || width < 1 || height < 1) {
     throw std::invalid_argument("resize: the frame is not inside the picture, or the size is below 1");
   }
+  return resize(image, frame, width, height, Interpolation::kAntialiased);
+}
+
+Plane resize(const Image& image, const Frame& frame, int width, int height, Interpolation interpolation) {
+  const bool touches = frame.width > 0 && frame.height > 0 && frame.x < image.width() &&
+                       frame.y < image.height() && frame.x + frame.width > 0 && frame.y + frame.height > 0;
+  if (!touches || width < 1 || height < 1)
+    throw std::invalid_argument("resize: the frame is not on the picture, or the size is below 1");
   const double levels = image.bits() == 8 ? 1.0 : 1.0 / 257;
-  const Filter rows = make_filter(image.width(), frame.x, frame.width, width, 1.0);
-  const Filter columns = make_filter(image.height(), frame.y, frame.height, height, levels);
+  const Filter rows = filter_for(interpolation, image.width(), frame.x, frame.width, width, 1.0);
+  const Filter columns = filter_for(interpolation, image.height(), frame.y, frame.height, height, levels);
 
   Plane plane{width, height, {}};
   plane.values.resize(static_cast<std::size_t>(width) * static_cast<std::size_t>(height));
@@ -167,8 +217,23 @@ Plane resize(const Image& image, const Frame& frame, int width, int height) {
 }
 
 Plane resize(const Image& image, int width, int height) {
-  return resize(image, {0, 0, image.source_width() * image.scale(), image.source_height() * image.scale()},
-                width, height);
+  return resize(image, whole(image), width, height);
+}
+
+Frame seen_of(int width, int height, Fit fit, int input_width, int input_height) {
+  if (fit == Fit::kSquash) return {0, 0, double(width), double(height)};
+  // The picture's sides as they would have to be beside the other side.
+  const int wanted_width = static_cast<int>(std::int64_t{height} * input_width / input_height);
+  const int wanted_height = static_cast<int>(std::int64_t{width} * input_height / input_width);
+  const int seen_width = fit == Fit::kCrop ? std::min(width, wanted_width) : std::max(width, wanted_width);
+  const int seen_height =
+      fit == Fit::kCrop ? std::min(height, wanted_height) : std::max(height, wanted_height);
+  // Bars as wide on either side, down to a pixel; what is cropped off likewise.
+  const auto before = [&](int side, int seen) {
+    return fit == Fit::kCrop ? (side - seen) / 2 : -((seen - side) / 2);
+  };
+  return {double(before(width, seen_width)), double(before(height, seen_height)),
+          double(std::max(seen_width, 1)), double(std::max(seen_height, 1))};
 }
 
 Image to_image(const Plane& plane) {
@@ -181,7 +246,7 @@ Image to_image(const Plane& plane) {
 }
 
 Result<Image> standard_film(const Image& image) {
-  const Result<Plane> plane = usable_plane(image, kFilmSide, kFilmSide);
+  const Result<Plane> plane = usable_plane(image, whole(image), kFilmSide, kFilmSide);
   if (!plane) return plane.error();
   return to_image(*plane);
 }
@@ -196,18 +261,25 @@ std::size_t Preprocessor::input_size() const {
   return static_cast<std::size_t>(spec_.width) * static_cast<std::size_t>(spec_.height);
 }
 
+Frame Preprocessor::seen(const Image& image) const {
+  if (spec_.fit == Fit::kSquash) return whole(image);
+  return seen_of(image.width(), image.height(), spec_.fit, spec_.width, spec_.height);
+}
+
 DecodeSize Preprocessor::decode_size() const {
   // A scaled decode filters otherwise than resize() does. On 274 films of 0.1 to 7
   // megapixels scores moved by up to 0.026 at 3/2 of the input's size, 0.034 at 3
   // times and under 0.01 at 4 times; entropy decoding, which no scale saves, costs
   // most anyway.
   if (spec_.framing == Framing::kLungs) return {kFilmSide * 4, kFilmSide * 4};
+  // Which pixels are taken and which are passed over, a scaled decode would decide anew.
+  if (spec_.interpolation != Interpolation::kAntialiased || spec_.fit != Fit::kSquash) return {};
   return {spec_.width * 4, spec_.height * 4};
 }
 
 Result<Done> Preprocessor::operator()(const Image& image, std::span<float> input) const {
   require(Framing::kFilm, input);
-  const Result<Plane> plane = usable_plane(image, spec_.width, spec_.height);
+  const Result<Plane> plane = usable_plane(image, seen(image), spec_.width, spec_.height, spec_.interpolation);
   if (!plane) return plane.error();
   std::copy(plane->values.begin(), plane->values.end(), input.begin());
   normalise(input);

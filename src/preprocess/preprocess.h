@@ -34,6 +34,28 @@ Plane resize(const Image& image, const Frame& frame, int width, int height);
 /// The whole picture.
 Plane resize(const Image& image, int width, int height);
 
+/// How gray levels between and over pixels are found.
+enum class Interpolation {
+  kAntialiased,  ///< as resize() above: every pixel counts
+  kBilinear,     ///< the four pixels around a point, however much is reduced (tf.image.resize, OpenCV)
+  kNearest,      ///< the pixel that the point lies in
+};
+
+/// What becomes of a picture of another shape than the network's input.
+enum class Fit {
+  kSquash,  ///< its aspect ratio is not kept
+  kCrop,    ///< as much of its middle as has the input's shape
+  kPad,     ///< the whole of it, between two black bars
+};
+
+/// The part of a `width` x `height` picture that a network of such an input sees; larger than the
+/// picture for Fit::kPad. In whole pixels, rounded down, as Keras does it.
+Frame seen_of(int width, int height, Fit fit, int input_width, int input_height);
+
+/// resize() with other interpolations; what of `frame` lies outside the picture is black. Throws
+/// std::invalid_argument where frame and picture have nothing in common or a size is below 1.
+Plane resize(const Image& image, const Frame& frame, int width, int height, Interpolation interpolation);
+
 /// 8-bit picture of the plane, rounded, what lies outside 0..255 clamped.
 Image to_image(const Plane& plane);
 
@@ -62,6 +84,8 @@ struct InputSpec {
   Framing framing = Framing::kFilm;
   double margin = 0.06;        ///< for kLungs: added to each side of the box, as a share of its size
   Tone tone = Tone::kStretch;  ///< for kLungs
+  Fit fit = Fit::kSquash;      ///< for kFilm, as the next
+  Interpolation interpolation = Interpolation::kAntialiased;
   Normalisation normalisation = Normalisation::kPerImage;
   float mean = 127.0F;   ///< for kFixed, in gray levels
   float scale = 128.0F;  ///< for kFixed, in gray levels
@@ -89,6 +113,9 @@ class Preprocessor {
   const InputSpec& spec() const { return spec_; }
   /// Floats per picture: width * height (one channel).
   std::size_t input_size() const;
+
+  /// Framing::kFilm: the part of `image` that the network sees, in its pixels; see seen_of().
+  Frame seen(const Image& image) const;
 
   /// The size below which decoding may not go if the score is to stay the same.
   DecodeSize decode_size() const;
