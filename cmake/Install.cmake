@@ -7,10 +7,13 @@ set(runtime_dir ${CMAKE_INSTALL_LIBDIR}/xray)
 set_target_properties(xray PROPERTIES INSTALL_RPATH "$ORIGIN/../${runtime_dir}")
 install(TARGETS xray RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 
-# Of OpenVINO only what reads ONNX and runs on a CPU.
+# Of OpenVINO only what reads networks of the kinds that are imported and runs them on a CPU.
 file(GLOB openvino_runtime
   ${openvino_libraries_dir}/libopenvino.so.*
   ${openvino_libraries_dir}/libopenvino_onnx_frontend.so.*
+  ${openvino_libraries_dir}/libopenvino_ir_frontend.so.*
+  ${openvino_libraries_dir}/libopenvino_tensorflow_frontend.so.*
+  ${openvino_libraries_dir}/libopenvino_tensorflow_lite_frontend.so.*
   ${openvino_libraries_dir}/libopenvino_intel_cpu_plugin.so
   ${openvino_libraries_dir}/libtbb.so.*
   ${openvino_libraries_dir}/libtbbmalloc.so.*)

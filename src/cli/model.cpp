@@ -237,8 +237,9 @@ Result<Comparison> quantize(const QuantizeOptions& options, const std::stop_toke
   ModelPackage* const package = &parts->package;
   if (package->card.network.weights)
     return Error{ErrorCode::kUnsupported,
-                 options.package + ": this network was imported and is kept as OpenVINO IR; 8 bit is made "
-                                   "from networks in ONNX alone"};
+                 options.package +
+                     ": this network was imported and is kept as OpenVINO IR; 8 bit is made "
+                     "from networks in ONNX alone"};
   const auto dataset = scan_dataset(options.data);
   if (!dataset) return with_context(dataset.error(), options.data);
   const auto splits = choose_split(*dataset, {}, split_seed(package->card));

@@ -101,8 +101,7 @@ int run_import(const ImportOptions& options) {
     return fail(about + ": " + guarded.error().message,
                 code == ErrorCode::kCancelled ? kExitInterrupted : kExitSomeFailed);
   };
-  if (options.describe)
-    return told(run_guarded(limits, [&] { return describe(options); }), options.source);
+  if (options.describe) return told(run_guarded(limits, [&] { return describe(options); }), options.source);
   if (options.card.empty() || options.out.empty())
     return fail("--card and --out are needed (or --describe, which prints a card to fill in)", kExitUsage);
   if (!is_free(options.out)) return fail(options.out + ": is there already; name a new folder", kExitUsage);
@@ -131,7 +130,8 @@ int run_import(const ImportOptions& options) {
 
 void add_model_import(CLI::App& group, int& exit_code) {
   auto options = std::make_shared<ImportOptions>();
-  CLI::App* command = group.add_subcommand("import", "Take in a network that TensorFlow, Keras or others trained");
+  CLI::App* command =
+      group.add_subcommand("import", "Take in a network that TensorFlow, Keras or others trained");
   command->footer(
       "SOURCE is the folder of a TensorFlow SavedModel, a frozen graph (.pb), TensorFlow Lite (.tflite),\n"
       "ONNX (.onnx) or OpenVINO IR (.xml, with its .bin beside it). Keras writes such a folder with\n"
@@ -149,7 +149,8 @@ void add_model_import(CLI::App& group, int& exit_code) {
       "\n"
       "Exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted.");
   command->add_option("source", options->source, "The network: a file, or a SavedModel's folder")->required();
-  command->add_flag("--describe", options->describe, "Only print what the graph tells, and a card to fill in");
+  command->add_flag("--describe", options->describe,
+                    "Only print what the graph tells, and a card to fill in");
   command->add_option("--card", options->card, "JSON that tells what the graph does not")->type_name("FILE");
   command->add_option("--out", options->out, "New folder for the package")->type_name("DIR");
   command->add_option("--seconds", options->seconds, "How long it may take (default: 300)")

@@ -153,16 +153,17 @@ std::string told(const ForeignInput& input) {
 
 Result<Layout> layout_for(const ov::PartialShape& shape, const std::string& port, const ForeignInput& input) {
   if (shape.rank().is_static() && shape.size() != 4)
-    return bad(fmt::format("the network's input {} has not four dimensions: pictures, height, width, channels",
-                           port));
+    return bad(fmt::format(
+        "the network's input {} has not four dimensions: pictures, height, width, channels", port));
   const auto found = layout_of(shape);
   if (found && input.layout && *found != *input.layout)
     return bad(fmt::format("the card says layout {}, the network's input {} is {}", name(*input.layout), port,
                            name(*found)));
   if (!found && !input.layout)
-    return bad(fmt::format("whether the channels of the network's input {} come last (nhwc) or first (nchw) "
-                           "does not show; say so as 'layout' in the card's input",
-                           port));
+    return bad(
+        fmt::format("whether the channels of the network's input {} come last (nhwc) or first (nchw) "
+                    "does not show; say so as 'layout' in the card's input",
+                    port));
   return found ? *found : *input.layout;
 }
 
@@ -209,8 +210,7 @@ Value as_row(const Value& value, std::size_t count) {
 /// themselves, of one its log-odds.
 Value logits_of(const Value& output, std::size_t count, bool probabilities) {
   if (!probabilities) return as_row(output, count);
-  if (head_of(output) != Head::kPlain)
-    return as_row(origin_of(output).get_node()->input_value(0), count);
+  if (head_of(output) != Head::kPlain) return as_row(origin_of(output).get_node()->input_value(0), count);
   // 1 - 1e-7 is the last but one 32-bit float below 1.
   const Value p = std::make_shared<op::Clamp>(as_row(output, count), 1e-7, 1 - 1e-7);
   const Value log_p = std::make_shared<op::Log>(p);
@@ -229,11 +229,9 @@ Value in_our_order(const Value& logits, const std::vector<std::string>& theirs,
         first ? ov::OutputVector{logits, number(0)} : ov::OutputVector{number(0), logits}, 1);
   }
   std::vector<std::int64_t> places;
-  for (const std::string& name : ours)
-    places.push_back(std::ranges::find(theirs, name) - theirs.begin());
-  return std::make_shared<op::Gather>(
-      logits, op::Constant::create(ov::element::i64, {places.size()}, places),
-      op::Constant::create(ov::element::i64, {}, {1}));
+  for (const std::string& name : ours) places.push_back(std::ranges::find(theirs, name) - theirs.begin());
+  return std::make_shared<op::Gather>(logits, op::Constant::create(ov::element::i64, {places.size()}, places),
+                                      op::Constant::create(ov::element::i64, {}, {1}));
 }
 
 /// The input against the card; its layout.
@@ -253,9 +251,10 @@ Result<Layout> check_input(const ov::Model& network, const ForeignInput& input) 
   }
   const auto scale = own_scale(network);
   if (scale && *scale >= kOwnScale && !input.is_plain())
-    return bad(fmt::format("the network divides its input by {:.4g} itself, so it wants gray levels as they "
-                           "are: the card's scaling has to be \"0..255\"",
-                           *scale));
+    return bad(
+        fmt::format("the network divides its input by {:.4g} itself, so it wants gray levels as they "
+                    "are: the card's scaling has to be \"0..255\"",
+                    *scale));
   return layout;
 }
 
@@ -286,9 +285,10 @@ Result<Done> check_answer(const Value& answer, const std::string& name, const Fo
     return bad(fmt::format("the card says logits, the network's output '{}' comes from a {}", name,
                            head == Head::kSigmoid ? "sigmoid" : "softmax"));
   if (count > 1 && head == Head::kSigmoid)
-    return bad(fmt::format("the network's output '{}' has {} values with a sigmoid each, which are no "
-                           "probabilities that add up to 1",
-                           name, count));
+    return bad(
+        fmt::format("the network's output '{}' has {} values with a sigmoid each, which are no "
+                    "probabilities that add up to 1",
+                    name, count));
   if (count == 1 && head == Head::kSoftmax)
     return bad(fmt::format("the network's output '{}' is a softmax of one value, which is always 1", name));
   return Done{};
@@ -314,9 +314,10 @@ Result<Done> check_probabilities(const std::shared_ptr<ov::Model>& network, cons
       return static_cast<double>(v) >= -kSlack && static_cast<double>(v) <= 1 + kSlack;
     });
     if (!within || (values.size() > 1 && std::abs(sum - 1) > kSlack))
-      return bad(fmt::format("the card says probabilities, the network's output '{}' answers {:.4g} to a "
-                             "picture of noise: are these logits?",
-                             name, fmt::join(values, ", ")));
+      return bad(
+          fmt::format("the card says probabilities, the network's output '{}' answers {:.4g} to a "
+                      "picture of noise: are these logits?",
+                      name, fmt::join(values, ", ")));
   }
   return Done{};
 }
@@ -404,9 +405,14 @@ Json ForeignNetwork::template_card() const {
   const std::string stem = source_.path.lexically_normal().has_filename()
                                ? source_.path.stem().string()
                                : source_.path.parent_path().filename().string();
-  return {{"name", stem},     {"version", "1"},        {"input", std::move(input)},
-          {"output", output}, {"threshold", 0.5},      {"intended_use", "whom and what it is for"},
-          {"licence", ""},    {"training_data", "what it was trained on"}};
+  return {{"name", stem},
+          {"version", "1"},
+          {"input", std::move(input)},
+          {"output", output},
+          {"threshold", 0.5},
+          {"intended_use", "whom and what it is for"},
+          {"licence", ""},
+          {"training_data", "what it was trained on"}};
 }
 
 Result<IrBytes> ForeignNetwork::adapt(const ImportCard& card) {
@@ -427,8 +433,8 @@ Result<IrBytes> ForeignNetwork::adapt(const ImportCard& card) {
     const std::size_t count = output.classes.size();
     if (auto checked = check_answer(answer, name, output); !checked) return checked.error();
 
-    const auto gray = std::make_shared<op::Parameter>(ov::element::f32,
-                                                      ov::PartialShape{1, 1, input.height, input.width});
+    const auto gray =
+        std::make_shared<op::Parameter>(ov::element::f32, ov::PartialShape{1, 1, input.height, input.width});
     gray->output(0).set_names({"input"});
     gray->set_friendly_name("input");
     parameter->output(0).replace(as_trained(gray, input, *layout, type));

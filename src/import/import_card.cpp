@@ -48,8 +48,9 @@ void read_scaling(const FieldReader& fields, const Json& json, ForeignInput& inp
     input.mean.fill(kMostGray / 2);
     input.scale.fill(kMostGray / 2);
   } else {
-    fields.require(text == "0..255", "scaling",
-                   R"(is neither "0..1" nor "0..255" nor "-1..1" nor {"mean": ..., "std": ...} in gray levels)");
+    fields.require(
+        text == "0..255", "scaling",
+        R"(is neither "0..1" nor "0..255" nor "-1..1" nor {"mean": ..., "std": ...} in gray levels)");
   }
 }
 
@@ -68,8 +69,8 @@ ForeignInput read_input(const FieldReader& fields, const Json& json) {
   input.channels = read_choice<ColourChannels>(fields, "channels", std::array{"gray", "rgb", "bgr"},
                                                R"(is neither "gray" nor "rgb" nor "bgr")");
   if (fields.has("layout"))
-    input.layout = read_choice<Layout>(fields, "layout", std::array{"nhwc", "nchw"},
-                                       R"(is neither "nhwc" nor "nchw")");
+    input.layout =
+        read_choice<Layout>(fields, "layout", std::array{"nhwc", "nchw"}, R"(is neither "nhwc" nor "nchw")");
   read_scaling(fields, json, input);
   input.fit = read_choice<Fit>(fields, "fit", std::array{"squash", "crop", "pad"},
                                R"(is neither "squash" nor "crop" nor "pad")");
@@ -127,12 +128,15 @@ Result<ImportCard> import_card_from_json(const Json& json) {
   card.erase("output");
   card["format"] = ModelCard::kFormat;
   card["network"] = {{"file", "network.onnx"}, {"sha256", std::string(64, '0')}};
-  card["input"] = {{"width", told.input.width}, {"height", told.input.height},
-                   {"normalisation", "fixed"},  {"mean", 0},
+  card["input"] = {{"width", told.input.width},
+                   {"height", told.input.height},
+                   {"normalisation", "fixed"},
+                   {"mean", 0},
                    {"scale", 1}};
-  card["classes"] = told.output.classes.size() == 3 ? Json{"normal", "bacterial", "viral"}
-                                                    : Json{"normal", "pneumonia"};
-  if (!card.contains("calibration")) card["calibration"] = {{"temperature", 1}, {"slope", 1}, {"intercept", 0}};
+  card["classes"] =
+      told.output.classes.size() == 3 ? Json{"normal", "bacterial", "viral"} : Json{"normal", "pneumonia"};
+  if (!card.contains("calibration"))
+    card["calibration"] = {{"temperature", 1}, {"slope", 1}, {"intercept", 0}};
   if (!card.contains("threshold")) card["threshold"] = 0.5;
   auto read = card_from_json(card);
   if (!read) return read.error();

@@ -117,9 +117,10 @@ Result<Source> find_file(const fs::path& file) {
     if (!sha256) return sha256.error();
     return Source{SourceFormat::kOpenVino, file, std::move(*sha256)};
   }
-  return Error{ErrorCode::kUnsupported,
-               "is none of: folder of a TensorFlow SavedModel, frozen graph (.pb), TensorFlow Lite (.tflite), "
-               "ONNX (.onnx), OpenVINO IR (.xml)"};
+  return Error{
+      ErrorCode::kUnsupported,
+      "is none of: folder of a TensorFlow SavedModel, frozen graph (.pb), TensorFlow Lite (.tflite), "
+      "ONNX (.onnx), OpenVINO IR (.xml)"};
 }
 
 }  // namespace

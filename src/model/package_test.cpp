@@ -72,6 +72,28 @@ TEST_F(ModelPackageFiles, HoldTheFasterNetworkBesideTheExactOne) {
   EXPECT_THAT(tampered.error().message, HasSubstr("network.int8.onnx"));
 }
 
+TEST_F(ModelPackageFiles, HoldAGraphAndItsWeights) {
+  card_.network.fp32.name = "network.xml";
+  card_.imported = {"mine.tflite", "TensorFlow Lite", std::string(64, 'c')};
+  ASSERT_TRUE(write_package(folder_, card_, {.fp32 = "a graph", .weights = "its weights"}).ok());
+  const auto package = load_package(folder_);
+  ASSERT_TRUE(package.ok()) << package.error().message;
+  EXPECT_EQ(*package->card.network.file(), "network.xml");
+  ASSERT_TRUE(package->card.imported);
+  EXPECT_EQ(package->card.imported->source, "mine.tflite");
+  EXPECT_EQ(read_text(folder_ / "network.bin").value(), "its weights");
+
+  ASSERT_TRUE(write_file(folder_ / "network.bin", std::string_view("other weights")).ok());
+  const auto tampered = load_package(folder_);
+  ASSERT_FALSE(tampered.ok());
+  EXPECT_THAT(tampered.error().message, HasSubstr("network.bin"));
+
+  // A graph without weights that are checked would take whatever lies beside it.
+  const auto half = write_package(folder_, card_, {.fp32 = "a graph"});
+  ASSERT_FALSE(half.ok());
+  EXPECT_THAT(half.error().message, HasSubstr("network.weights"));
+}
+
 TEST_F(ModelPackageFiles, WithOneNetworkGiveThatUnlessTheOtherIsAskedFor) {
   const auto package = load_package(folder_);
   ASSERT_TRUE(package.ok()) << package.error().message;

@@ -51,8 +51,7 @@ Filter make_filter(int samples, double start, double length, int out_samples, do
       return std::max(0.0, 1.0 - std::abs(sample + 0.5 - center) / half_width);
     };
     const double reached = std::floor(center - half_width + 0.5);
-    const int first =
-        static_cast<int>(std::clamp(reached, 0.0, static_cast<double>(samples - filter.taps)));
+    const int first = static_cast<int>(std::clamp(reached, 0.0, static_cast<double>(samples - filter.taps)));
     double total = 0;
     for (std::size_t tap = 0; tap < triangle.size(); ++tap) {
       triangle[tap] = weight_of(first + static_cast<double>(tap));
@@ -279,7 +278,8 @@ DecodeSize Preprocessor::decode_size() const {
 
 Result<Done> Preprocessor::operator()(const Image& image, std::span<float> input) const {
   require(Framing::kFilm, input);
-  const Result<Plane> plane = usable_plane(image, seen(image), spec_.width, spec_.height, spec_.interpolation);
+  const Result<Plane> plane =
+      usable_plane(image, seen(image), spec_.width, spec_.height, spec_.interpolation);
   if (!plane) return plane.error();
   std::copy(plane->values.begin(), plane->values.end(), input.begin());
   normalise(input);

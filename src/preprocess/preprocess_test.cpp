@@ -56,6 +56,42 @@ TEST(Resize, WidensAndShrinksAsPillowDoes) {
       1e-3F);
 }
 
+Plane resize_all(const Image& image, int width, int height, Interpolation interpolation) {
+  return resize(image, {0, 0, double(image.width()), double(image.height())}, width, height, interpolation);
+}
+
+// The expected numbers are those of TensorFlow 2.21, tf.image.resize(picture, size, method).
+TEST(Resize, WithoutAntialiasingIsThatOfTensorFlow) {
+  expect_near(resize_all(small_pattern(), 3, 2, Interpolation::kBilinear),
+              {126.0F, 155.0F, 211.3333F, 155.5F, 103.5F, 32.8333F}, 1e-3F);
+  expect_near(resize_all(small_pattern(), 3, 2, Interpolation::kNearest), {133, 63, 237, 165, 64, 26}, 0);
+}
+
+TEST(Resize, LaysBlackAroundWhatIsSmallerThanTheFrame) {
+  const Image white(4, 2, Image::Pixels8(8, 200));
+  const Frame seen = seen_of(4, 2, Fit::kPad, 4, 4);
+  EXPECT_EQ(seen.y, -1);
+  EXPECT_EQ(seen.height, 4);
+  for (const auto interpolation :
+       {Interpolation::kNearest, Interpolation::kBilinear, Interpolation::kAntialiased}) {
+    const Plane plane = resize(white, seen, 4, 4, interpolation);
+    expect_near(plane, {0, 0, 0, 0, 200, 200, 200, 200, 200, 200, 200, 200, 0, 0, 0, 0}, 1e-4F);
+  }
+}
+
+TEST(SeenOf, KeepsTheAspectRatioInWholePixels) {
+  const Frame cropped = seen_of(301, 171, Fit::kCrop, 150, 150);
+  EXPECT_EQ(cropped.x, 65);
+  EXPECT_EQ(cropped.width, 171);
+  EXPECT_EQ(cropped.height, 171);
+  const Frame padded = seen_of(171, 301, Fit::kPad, 150, 150);
+  EXPECT_EQ(padded.x, -65);
+  EXPECT_EQ(padded.width, 301);
+  const Frame squashed = seen_of(171, 301, Fit::kSquash, 150, 150);
+  EXPECT_EQ(squashed.width, 171);
+  EXPECT_EQ(squashed.height, 301);
+}
+
 TEST(Resize, TakesAFrameBetweenPixelsToo) {
   // A ramp of 10 a column is a ramp everywhere inside, wherever the frame begins (as
   // nearly as a triangle over three or four pixels gives one).
