@@ -270,6 +270,85 @@ class MessagesTest(TensorFlowTest):
         self.assertIn("input.channels", said)
 
 
+class ExportTest(TensorFlowTest):
+    """The shipped networks in other programs, on pictures of noise: what matters is that they compute the same."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.onnx, cls.ir = cls.folder / "onnx", cls.folder / "ir"
+        for form, out in (("onnx", cls.onnx), ("openvino", cls.ir)):
+            xray("model", "export", ROOT / "models/pediatric", "--to", form, "--out", out)
+        cls.facts = json.loads((cls.onnx / "preprocessing.json").read_text())
+
+    def picture_of(self, entry):
+        random = np.random.default_rng(2)
+        return random.normal(0, 1, (1, *entry["inputs"][0]["shape"][1:])).astype(np.float32)
+
+    def onnx_answers(self, entry):
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(self.onnx / entry["file"], providers=["CPUExecutionProvider"])
+        names = [output.name for output in session.get_outputs()]
+        return dict(zip(names, session.run(names, {entry["inputs"][0]["name"]: self.picture_of(entry)})))
+
+    def converted(self, form):
+        out = self.folder / form
+        if not out.exists():
+            subprocess.run([sys.executable, ROOT / "scripts/export-tensorflow", self.onnx, "--to", form, "--out", out],
+                           check=True, capture_output=True)
+        return json.loads((out / "preprocessing.json").read_text())
+
+    def compare(self, form, entry, answers, expected):
+        self.assertEqual(sorted(answers), sorted(expected))
+        for name, value in expected.items():
+            difference = np.abs(np.asarray(answers[name]) - value).max()
+            print(f"{form}, {entry['role']}, {name}: {value.size} values of {np.abs(value).max():.2f} at most, "
+                  f"largest difference {difference:.1e}")
+            self.assertLess(difference, TOLERANCE * max(1.0, np.abs(value).max()))
+
+    def test_tells_what_the_networks_want(self):
+        self.assertEqual([entry["role"] for entry in self.facts["networks"]], ["classifier", "lungs", "opacity"])
+        card = json.loads((ROOT / "models/pediatric/card.json").read_text())
+        self.assertEqual(self.facts["calibration"], card["calibration"])
+        classifier = self.facts["networks"][0]
+        self.assertEqual(classifier["inputs"][0]["shape"][1:], [1, card["input"]["height"], card["input"]["width"]])
+        self.assertIn("crop to the box of the lungs", " ".join(classifier["preprocessing"]))
+
+    def test_openvino_computes_what_onnx_runtime_does(self):
+        sys.path.append(str(OPTIONS.openvino))
+        import openvino
+
+        core = openvino.Core()
+        for entry, exported in zip(self.facts["networks"], json.loads((self.ir / "preprocessing.json").read_text())["networks"]):
+            network = core.compile_model(str(self.ir / exported["file"]), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+            answers = network(self.picture_of(entry))
+            self.compare("openvino", entry, {port.get_any_name(): value for port, value in answers.items()},
+                         self.onnx_answers(entry))
+
+    def test_saved_model_computes_what_onnx_runtime_does(self):
+        for entry, exported in zip(self.facts["networks"], self.converted("saved-model")["networks"]):
+            network = tf.saved_model.load(str(self.folder / "saved-model" / exported["file"]))
+            answers = network(tf.constant(self.picture_of(entry)))
+            self.compare("saved-model", entry, {name: value.numpy() for name, value in answers.items()},
+                         self.onnx_answers(entry))
+
+    def test_tflite_computes_what_onnx_runtime_does(self):
+        for entry, exported in zip(self.facts["networks"], self.converted("tflite")["networks"]):
+            interpreter = tf.lite.Interpreter(str(self.folder / "tflite" / exported["file"]))
+            run = interpreter.get_signature_runner()
+            self.compare("tflite", entry, run(**{entry["inputs"][0]["name"]: self.picture_of(entry)}),
+                         self.onnx_answers(entry))
+
+    def test_what_was_imported_goes_out_as_ir_alone(self):
+        package = self.package_of(keras_models.CASES[0])
+        _, said = xray("model", "export", package, "--to", "onnx", "--out", self.folder / "none", code=1)
+        self.assertIn("kept as OpenVINO IR", said)
+        self.assertFalse((self.folder / "none").exists())
+        xray("model", "export", package, "--to", "openvino", "--out", self.folder / "again-ir")
+        self.assertEqual((self.folder / "again-ir/network.bin").read_bytes(), (package / "network.bin").read_bytes())
+
+
 class ServeTest(TensorFlowTest):
     def test_imported_models_are_served_like_ours(self):
         case = keras_models.CASES[0]
@@ -286,12 +365,42 @@ class ServeTest(TensorFlowTest):
                 finding = json.load(reply)
             self.assertEqual(finding["model"], "cnn 1")
             self.assertAlmostEqual(finding["percent"]["pneumonia"] / 100, predicted(package, [film])[0], places=4)
+            # Its finding brings no heat; covering parts of the picture tells it when it is asked for.
+            for layer in ("heat", "contour", "heat"):
+                with urllib.request.urlopen(f"http://{address}{finding['links']['heatmap']}?layer={layer}") as reply:
+                    map = np.asarray(PIL.Image.open(io.BytesIO(reply.read())))
+                    self.assertEqual(map.shape[2], 4)
+            self.assertGreater(map[..., 3].max(), 0)
             with urllib.request.urlopen(f"http://{address}/api/v1/model") as reply:
                 self.assertEqual(json.load(reply)["imported"]["format"], "TensorFlow SavedModel")
         finally:
             process.terminate()
             process.wait(timeout=20)
             process.stdout.close()
+
+    def test_heat_is_where_the_evidence_is(self):
+        """A network that looks at the brightness of the left half alone."""
+        keras, layers = keras_models.keras, keras_models.layers
+        model = keras.Sequential([keras.Input((96, 96, 1)), layers.Cropping2D(((0, 0), (0, 48))),
+                                  layers.GlobalAveragePooling2D(), layers.Dense(1, activation="sigmoid")])
+        model.layers[-1].set_weights([np.array([[100.0]], np.float32), np.array([-30.0], np.float32)])
+        saved = self.folder / "left"
+        model.export(saved, verbose=False)
+        card = self.folder / "left.json"
+        card.write_text(json.dumps({
+            "name": "left", "version": "1", "output": {"values": "probabilities", "classes": ["pneumonia"]},
+            "input": {"width": 96, "height": 96, "channels": "gray", "scaling": "0..1", "fit": "squash",
+                      "interpolation": "bilinear"}}))
+        xray("model", "import", saved, "--card", card, "--out", self.folder / "left-package")
+        picture = np.full((128, 128), 30, np.uint8)
+        picture[:, 8:40] = 250
+        picture[:, 96:] = 250
+        PIL.Image.fromarray(picture).save(self.folder / "half.png")
+        xray("predict", "--model", self.folder / "left-package", "--heatmap", self.folder / "maps", self.folder / "half.png")
+        overlay = np.asarray(PIL.Image.open(self.folder / "maps/half.heatmap.png").convert("RGB")).astype(int)
+        coloured = np.ptp(overlay, axis=2)
+        self.assertGreater(coloured[:, 8:40].mean(), 20)
+        self.assertLess(coloured[:, 72:].mean(), 2)
 
     def test_eight_bit_is_refused(self):
         _, said = xray("model", "quantize", self.package_of(keras_models.CASES[0]), "--data", ROOT / "examples", "--out",
@@ -303,6 +412,7 @@ def main():
     global OPTIONS
     parser = argparse.ArgumentParser()
     parser.add_argument("--xray", required=True, type=pathlib.Path)
+    parser.add_argument("--openvino", required=True, type=pathlib.Path, help="its wheel")
     OPTIONS, rest = parser.parse_known_args()
     unittest.main(argv=[sys.argv[0], *rest])
 

@@ -18,6 +18,7 @@ import json
 import os
 import pathlib
 import platform
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,7 +33,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 WORK = ROOT / "build/compare"
 TMPFS = pathlib.Path("/dev/shm")
-KINDS = ("xray", "xray-fp32", "xray-tmpfs", "keras", "onnx")
+KINDS = ("xray", "xray-fp32", "xray-tmpfs", "xray-keras", "keras", "onnx")
 
 
 def make_environment(options, name):
@@ -67,18 +68,40 @@ def find_pictures(options):
 def prepare_peers(options):
     if "onnx" in options.only:
         make_environment(options, "onnx")
-    if "keras" in options.only:
+    if {"keras", "xray-keras"} & set(options.only):
         python = make_environment(options, "keras")
         options.keras_file = WORK / f"{options.keras_model}.keras"
         if not options.keras_file.exists():
             subprocess.run([python, HERE / "peers/keras_model.py", options.keras_model, options.keras_file], check=True,
                            stderr=subprocess.DEVNULL)
+        if "xray-keras" in options.only:
+            options.imported = import_keras(options, python)
+
+
+def import_keras(options, python):
+    """The Keras peer's network as a package, written anew by the xray that is measured."""
+    package = WORK / f"{options.keras_model}-imported"
+    exported = WORK / f"{options.keras_model}-exported"
+    shutil.rmtree(package, ignore_errors=True)
+    if not exported.exists():
+        subprocess.run([python, "-c", "import keras, sys; keras.models.load_model(sys.argv[1]).export(sys.argv[2])",
+                        options.keras_file, exported], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    card = WORK / "imported.json"
+    card.write_text(json.dumps({
+        "name": options.keras_model, "version": "1",
+        "input": {"width": 224, "height": 224, "channels": "rgb", "scaling": "0..1", "fit": "squash",
+                  "interpolation": "antialiased"},
+        "output": {"values": "probabilities", "classes": ["normal", "bacterial", "viral"]}}))
+    subprocess.run([options.xray, "model", "import", exported, "--card", card, "--out", package], check=True,
+                   stdout=subprocess.DEVNULL)
+    return package
 
 
 def kinds_of(options, tmpfs):
     kinds = {"xray": servers.Xray("xray", "xray serve"),
              "xray-fp32": servers.Xray("xray-fp32", "xray serve, fp32", ["--precision", "fp32"]),
              "xray-tmpfs": servers.Xray("xray-tmpfs", "xray serve, store in memory", store_folder=tmpfs),
+             "xray-keras": servers.XrayImported("xray-keras", "xray serve, the Keras network"),
              "keras": servers.Keras(), "onnx": servers.Onnx()}
     return [kinds[name] for name in options.only if name != "xray-tmpfs" or TMPFS.is_dir()]
 
@@ -114,7 +137,7 @@ def run(options, scratch, tmpfs):
     for _ in range(options.rounds):
         for kind in kinds:
             measured = measure.measure_server(kind, options, scratch, expected)
-            measured["comparable"] = kind.name != "keras"
+            measured["comparable"] = kind.name not in ("keras", "xray-keras")
             measured["total_seconds"] = options.warm_up + options.seconds
             results["servers"][kind.name]["rounds"].append(measured)
     results["bulk"] = measure.measure_bulk(options)

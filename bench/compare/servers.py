@@ -149,13 +149,23 @@ class Xray:
         self.name, self.title = name, title
         self.arguments, self.store_folder = list(arguments), store_folder
 
+    def package(self, options):
+        return options.model
+
     def command(self, options, folder, port):
         return [options.xray, "serve", "--listen", f"127.0.0.1:{port}", "--store", f"sqlite:{folder / 'xray.sqlite'}",
-                "--model", options.model, *self.arguments], {}
+                "--model", self.package(options), *self.arguments], {}
 
     @staticmethod
     def pneumonia(answer):
         return answer["percent"]["pneumonia"] if "percent" in answer else None
+
+
+class XrayImported(Xray):
+    """The Keras peer's own network, imported."""
+
+    def package(self, options):
+        return options.imported
 
 
 class Keras:

@@ -101,9 +101,11 @@ def show_ratio(ours, theirs, better):
 def markdown(results):
     servers = results["servers"]
     names = list(servers)
-    peers = [name for name in names if not name.startswith("xray")] if "xray" in servers else []
-    lines = ["| | " + " | ".join([servers[n]["title"] for n in names] + [f"xray : {p}" for p in peers]) + " |",
-             "| --- |" + " ---: |" * (len(names) + len(peers))]
+    # The same network on both sides, and this program's own beside others.
+    pairs = [("xray-keras", "keras")] if {"xray-keras", "keras"} <= set(names) else []
+    pairs += [("xray", name) for name in names if not name.startswith("xray") and "xray" in names]
+    lines = ["| | " + " | ".join([servers[n]["title"] for n in names] + [f"{a} : {b}" for a, b in pairs]) + " |",
+             "| --- |" + " ---: |" * (len(names) + len(pairs))]
 
     def line(what, values, ratios):
         lines.append(f"| {what} | " + " | ".join(values + ratios) + " |")
@@ -111,16 +113,16 @@ def markdown(results):
     for what, better, digits, function in rows(results["options"]["slow"]):
         values = {name: median([function(r) for r in servers[name]["rounds"]]) for name in names}
         line(what, [show(values[name], digits) for name in names],
-             [show_ratio(values["xray"], values[peer], better) for peer in peers])
+             [show_ratio(values[ours], values[theirs], better) for ours, theirs in pairs])
     if limit := results["limit_per_second"]:
         of_limit = {name: 100 * median([r["closed"][16]["accepted_per_second"] for r in servers[name]["rounds"]]) / limit
                     for name in names if name == "xray"}
         line(f"% of the limit in one process ({limit:.1f} per second), 16 clients",
-             [show(of_limit.get(name), 0) for name in names], ["-"] * len(peers))
+             [show(of_limit.get(name), 0) for name in names], ["-"] * len(pairs))
     if bulk := results["bulk"]:
         for what, key in (("folder at once, pictures per second (Keras without its start)", "keras"),
                           ("folder at once, pictures per second (with start)", "keras_with_start")):
             values = {"xray": bulk["xray"], "keras": bulk.get(key)}
             line(what, [show(values.get(name), 1) for name in names],
-                 [show_ratio(bulk["xray"], values.get(peer), HIGH) for peer in peers])
+                 [show_ratio(bulk["xray"], values.get(theirs), HIGH) if ours == "xray" else "-" for ours, theirs in pairs])
     return "\n".join(lines)

@@ -22,6 +22,7 @@ constexpr const char* kExamples =
     "  xray serve                             the web page on http://127.0.0.1:8080\n"
     "  xray bench                             how many pictures a second this machine reads\n"
     "  xray model quantize MODEL ...          a package with the network in 8 bit\n"
+    "  xray model import NETWORK ...          a network from Keras, TensorFlow or ONNX as a package\n"
     "\n"
     "'xray COMMAND --help' tells more. Exit code: 0 all went well, 1 something failed, 2 wrong usage.";
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "cli/commands.h"
+#include "cli/model_export.h"
 #include "cli/model_import.h"
 #include "cli/model_pin.h"
 #include "cli/options.h"
@@ -359,6 +360,7 @@ void add_model(CLI::App& app, int& exit_code) {
   command->callback([options, &exit_code] { exit_code = run_quantize(*options); });
 
   add_model_import(*group, exit_code);
+  add_model_export(*group, exit_code);
   add_model_pin(*group, exit_code);
 }
 

@@ -1,16 +1,15 @@
 #include "cli/model_import.h"
 
 #include <spdlog/fmt/fmt.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <iostream>
 #include <memory>
 #include <string>
-#include <system_error>
 
 #include "cli/commands.h"
 #include "cli/model_pin.h"
+#include "cli/new_folder.h"
 #include "cli/options.h"
 #include "common/file.h"
 #include "common/guarded.h"
@@ -88,11 +87,6 @@ Result<Done> import_into(const fs::path& out, const ImportOptions& options) {
   return Done{};
 }
 
-bool is_free(const fs::path& out) {
-  std::error_code failure;
-  return !fs::exists(out, failure) || (fs::is_directory(out, failure) && fs::is_empty(out, failure));
-}
-
 int run_import(const ImportOptions& options) {
   const GuardLimits limits{.time = std::chrono::seconds(options.seconds)};
   const auto told = [&](const Result<int>& guarded, const std::string& about) {
@@ -106,24 +100,15 @@ int run_import(const ImportOptions& options) {
     return fail("--card and --out are needed (or --describe, which prints a card to fill in)", kExitUsage);
   if (!is_free(options.out)) return fail(options.out + ": is there already; name a new folder", kExitUsage);
 
-  // Beside the package, which appears whole or not at all.
-  const fs::path out = fs::absolute(options.out).lexically_normal();
-  const fs::path target = out.has_filename() ? out : out.parent_path();
-  const fs::path scratch =
-      target.parent_path() / ("." + target.filename().string() + "." + std::to_string(::getpid()));
-  int code = told(run_guarded(limits,
-                              [&] {
-                                const auto done = import_into(scratch, options);
-                                return done ? kExitOk : fail(done.error().message);
-                              }),
-                  options.source);
-  std::error_code failure;
-  if (code == kExitOk) {
-    fs::rename(scratch, target, failure);
-    if (failure) code = fail(options.out + ": cannot be made: " + failure.message());
-  }
-  fs::remove_all(scratch, failure);
-  return code;
+  const auto made = make_folder(options.out, [&](const fs::path& scratch) {
+    return told(run_guarded(limits,
+                            [&] {
+                              const auto done = import_into(scratch, options);
+                              return done ? kExitOk : fail(done.error().message);
+                            }),
+                options.source);
+  });
+  return made ? *made : fail(options.out + ": " + made.error().message);
 }
 
 }  // namespace

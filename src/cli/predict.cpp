@@ -127,6 +127,11 @@ PredictRow judge(FileItem item, const Diagnoser& diagnoser, Cores& cores, bool w
     auto finding = diagnoser.diagnose(*bytes);
     if (!finding) return failed(finding.error());
     PredictRow row{item.path, std::move(finding)};
+    if (with_overlay && row.finding->heat.empty()) {
+      auto heat = diagnoser.heat_for(*row.finding, *bytes);
+      if (!heat) return failed(heat.error());
+      row.finding->heat = std::move(*heat);
+    }
     if (with_overlay && !row.finding->heat.empty()) {
       auto overlay = draw_overlay(*bytes, row.finding->heat, diagnoser.limits());
       if (!overlay) return failed(overlay.error());

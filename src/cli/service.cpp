@@ -144,7 +144,12 @@ std::vector<Route> Service::routes() {
     const ModelHandle model = models.choose(bytes);
     return models.diagnose(*model, bytes);
   };
-  findings_.emplace(diagnose, *observed_store_, options_.limits);
+  const auto explain = [&models](std::string_view id, std::span<const std::byte> bytes) -> Result<HeatMap> {
+    for (const ModelHandle& model : models.list())
+      if (model->id() == id && !model->diagnoser->card().lungs) return model->diagnoser->explain(bytes);
+    return Error{ErrorCode::kNotFound, "this finding has no heat map, and its model cannot be asked for one"};
+  };
+  findings_.emplace(diagnose, *observed_store_, options_.limits, explain);
   models_api_.emplace(models, models_.shadow.get());
   inference_.emplace(models, InferenceLimits{.max_pictures = static_cast<std::size_t>(options_.batch)});
   open_inference_.emplace(*inference_, readiness_, XRAY_VERSION, inference_body(options_.limits));

@@ -33,19 +33,6 @@ double sigmoid(double x) {
   return 1 / (1 + std::exp(-x));
 }
 
-/// Calibrated log-odds of pneumonia.
-double pneumonia_log_odds(const ModelCard& card, std::span<const float> logits) {
-  // logit(1 - softmax_normal) = log sum exp(others) - normal, without a probability
-  // that rounds to 0 or 1 on the way.
-  std::vector<double> scaled(logits.begin(), logits.end());
-  for (double& value : scaled) value /= card.calibration.temperature;
-  const double highest = *std::max_element(scaled.begin() + 1, scaled.end());
-  double sum = 0;
-  for (std::size_t c = 1; c < scaled.size(); ++c) sum += std::exp(scaled[c] - highest);
-  const double raw = highest + std::log(sum) - scaled[0];
-  return card.calibration.slope * raw + card.calibration.intercept;
-}
-
 /// e is how far the log-odds that a picture looking like one cell all over would have
 /// lie above those of the threshold. In pneumonia they are up nearly everywhere, which
 /// tells nobody where to look; so heat begins at the mean of the map, the evidence of
@@ -150,6 +137,18 @@ Result<std::optional<SeverityPart>> load_severity(const ModelPackage& package,
 }
 
 }  // namespace
+
+double pneumonia_log_odds(const ModelCard& card, std::span<const float> logits) {
+  // logit(1 - softmax_normal) = log sum exp(others) - normal, without a probability
+  // that rounds to 0 or 1 on the way.
+  std::vector<double> scaled(logits.begin(), logits.end());
+  for (double& value : scaled) value /= card.calibration.temperature;
+  const double highest = *std::max_element(scaled.begin() + 1, scaled.end());
+  double sum = 0;
+  for (std::size_t c = 1; c < scaled.size(); ++c) sum += std::exp(scaled[c] - highest);
+  const double raw = highest + std::log(sum) - scaled[0];
+  return card.calibration.slope * raw + card.calibration.intercept;
+}
 
 double pneumonia_probability(const ModelCard& card, std::span<const float> logits) {
   return sigmoid(pneumonia_log_odds(card, logits));

@@ -63,6 +63,15 @@ class Diagnoser {
   /// those of LungFinder and Backend.
   Result<Finding> diagnose(const Image& image) const;
 
+  /// Where the evidence lies, of a model that has no class maps and looks for no lungs: the picture is read
+  /// again 49 times, each time with another part covered in its mean gray; a part is as hot as the log-odds
+  /// of pneumonia fall. kUnsupported for other models; kUnusable; those of Backend.
+  Result<HeatMap> explain(const Image& image) const;
+  /// Of a file; failures of decode(), too.
+  Result<HeatMap> explain(std::span<const std::byte> bytes) const;
+  /// The heat of a finding about this file: the finding's own, else explain()'s. Empty where it was rejected.
+  Result<HeatMap> heat_for(const Finding& finding, std::span<const std::byte> bytes) const;
+
   /// Lets every network compute a drawn chest, whatever the gate thinks of it. kBadModel where an
   /// answer is not finite; else the failures of diagnose().
   Result<Done> self_check() const;
@@ -85,6 +94,9 @@ class Diagnoser {
   DecodeLimits limits_;
   std::optional<ModelOrigin> origin_;
 };
+
+/// Calibrated log-odds of pneumonia from logits, one per class of the card.
+double pneumonia_log_odds(const ModelCard& card, std::span<const float> logits);
 
 /// Calibrated probability of pneumonia (0..1) from logits, one per class of the card.
 double pneumonia_probability(const ModelCard& card, std::span<const float> logits);

@@ -6,13 +6,10 @@
 #include <cmath>
 #include <openvino/openvino.hpp>
 #include <openvino/opsets/opset13.hpp>
-#include <openvino/pass/serialize.hpp>
 #include <optional>
 #include <span>
-#include <sstream>
 #include <utility>
 
-#include "common/file.h"
 #include "common/random.h"
 #include "infer/compiled_network.h"
 
@@ -322,19 +319,6 @@ Result<Done> check_probabilities(const std::shared_ptr<ov::Model>& network, cons
   return Done{};
 }
 
-IrBytes serialise(const std::shared_ptr<ov::Model>& network) {
-  const auto written = [&] {
-    std::ostringstream graph;
-    std::ostringstream weights;
-    ov::pass::Serialize(graph, weights).run_on_model(network);
-    return IrBytes{graph.str(), weights.str()};
-  };
-  // With it, the graph's own SHA-256 tells networks apart that differ in weights alone.
-  const IrBytes first = written();
-  network->set_rt_info(sha256_hex(std::as_bytes(std::span(first.weights))), "xray", "weights_sha256");
-  return written();
-}
-
 }  // namespace
 
 ForeignNetwork::ForeignNetwork(Source source, std::shared_ptr<ov::Model> network)
@@ -450,7 +434,7 @@ Result<IrBytes> ForeignNetwork::adapt(const ImportCard& card) {
     const auto result = std::make_shared<op::Result>(logits);
     logits.get_tensor().set_names({"logits"});
     result->set_friendly_name("logits");
-    return serialise(
+    return to_ir(
         std::make_shared<ov::Model>(ov::ResultVector{result}, ov::ParameterVector{gray}, "imported"));
   } catch (const std::exception& failure) {
     return bad(std::string("cannot be made into a network that is served here: ") + failure.what());

@@ -7,6 +7,7 @@
 
 #include "common/result.h"
 #include "import/import_card.h"
+#include "import/ir.h"
 #include "import/source.h"
 
 namespace ov {
@@ -14,12 +15,6 @@ class Model;
 }
 
 namespace xray {
-
-/// The bytes of a network in OpenVINO's form, as a package keeps it.
-struct IrBytes {
-  std::string graph;    ///< .xml; names the SHA-256 of the weights
-  std::string weights;  ///< .bin
-};
 
 /// A network as other tools wrote it. Nothing but OpenVINO's own operations is read: no library of
 /// operations is ever loaded. A hostile file may still keep the reader busy or crash it: whoever reads

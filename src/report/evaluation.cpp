@@ -229,8 +229,10 @@ PictureUris heat_maps(const Dataset& dataset, const std::set<std::size_t>& sampl
         const auto bytes = read_file(dataset.samples[wanted[i]].path, diagnoser.limits().max_bytes);
         if (!bytes) return {};
         const auto finding = diagnoser.diagnose(*bytes);
-        if (!finding || finding->heat.empty()) return {};
-        const auto map = render_heatmap(finding->heat, kHeatSide, kHeatSide);
+        if (!finding) return {};
+        const auto heat = diagnoser.heat_for(*finding, *bytes);
+        if (!heat || heat->empty()) return {};
+        const auto map = render_heatmap(*heat, kHeatSide, kHeatSide);
         return map ? data_uri("image/png", *map) : std::string();
       },
       [&](std::size_t i, std::string uri) {

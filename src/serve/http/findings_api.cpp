@@ -145,8 +145,8 @@ Result<Finding> examine_file(std::span<const std::byte> file, const DecodeLimits
   return std::move(examined->finding);
 }
 
-FindingsApi::FindingsApi(Diagnose diagnose, Store& store, const DecodeLimits& limits)
-    : diagnose_(std::move(diagnose)), store_(store), limits_(limits) {}
+FindingsApi::FindingsApi(Diagnose diagnose, Store& store, const DecodeLimits& limits, Explain explain)
+    : diagnose_(std::move(diagnose)), store_(store), limits_(limits), explain_(std::move(explain)) {}
 
 std::vector<Route> FindingsApi::routes() {
   using Id = std::string_view;
@@ -226,21 +226,48 @@ Response FindingsApi::image(const Request& request, std::string_view id) {
   return png ? png_response(std::move(*png), etag) : problem(png.error());
 }
 
+Result<HeatMap> FindingsApi::heat_of(const StoredFinding& stored) {
+  /// The page asks for heat and contour, and for both again when it is opened anew.
+  constexpr std::size_t kRemembered = 64;
+  if (!stored.finding.heat.empty()) return stored.finding.heat;
+  if (!explain_ || stored.finding.is_rejected())
+    return Error{ErrorCode::kNotFound, "the model of this finding draws no heat maps"};
+  const auto remembered = [&]() -> std::optional<HeatMap> {
+    const std::scoped_lock lock(explained_mutex_);
+    const auto found =
+        std::ranges::find(explained_, stored.id, [](const auto& entry) { return entry.first; });
+    if (found == explained_.end()) return {};
+    return found->second;
+  };
+  if (auto known = remembered()) return *known;
+  // As much work as 49 findings, for which uploads do not wait: never more than one thread of it.
+  const std::scoped_lock one_at_a_time(explaining_);
+  if (auto known = remembered()) return *known;
+  const Result<Bytes> picture = store_.picture(stored.id);
+  if (!picture) return picture.error();
+  auto heat = explain_(stored.finding.model, *picture);
+  if (!heat) return heat;
+  const std::scoped_lock lock(explained_mutex_);
+  explained_.emplace_back(stored.id, *heat);
+  if (explained_.size() > kRemembered) explained_.pop_front();
+  return heat;
+}
+
 Response FindingsApi::heatmap(const Request& request, std::string_view id) {
   const Result<int> side = query_number(request, "max", kHeatmapSide, kHeatmapSide);
   if (!side) return problem(side.error());
   const Result<StoredFinding> stored = store_.get(std::string(id));
   if (!stored) return problem(stored.error());
-  if (stored->finding.heat.empty())
-    return problem({ErrorCode::kNotFound, "the model of this finding draws no heat maps"});
   const std::string layer = query_value(request.query, "layer").value_or("heat");
   if (layer != "heat" && layer != "contour")
     return problem({ErrorCode::kInvalidArgument, "layer is 'heat' or 'contour'"});
   const std::string etag = "\"" + stored->id + "-" + layer + "map-" + std::to_string(*side) + "\"";
   if (client_has(request, etag)) return {304, {{"ETag", etag}}};
+  const Result<HeatMap> heat = heat_of(*stored);
+  if (!heat) return problem(heat.error());
   const Size size = fit({stored->finding.width, stored->finding.height}, *side);
   const auto render = layer == "heat" ? render_heatmap : render_contour;
-  Result<Bytes> png = render(stored->finding.heat, size.width, size.height);
+  Result<Bytes> png = render(*heat, size.width, size.height);
   return png ? png_response(std::move(*png), etag) : problem(png.error());
 }
 

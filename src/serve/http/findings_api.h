@@ -1,9 +1,12 @@
 #pragma once
 
 #include <array>
+#include <deque>
 #include <functional>
+#include <mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "image/decode.h"
@@ -15,6 +18,10 @@ namespace xray {
 
 /// Bytes -> Finding, from many threads at one time; Diagnoser::diagnose in life.
 using Diagnose = std::function<Result<Finding>(std::span<const std::byte>)>;
+
+/// The heat of a picture where a finding brought none, by the model of that name (ModelCard::id());
+/// Diagnoser::explain in life. kNotFound where the model is no longer served.
+using Explain = std::function<Result<HeatMap>(std::string_view model, std::span<const std::byte>)>;
 
 /// A picture as it was uploaded, and what is said of it.
 struct Examined {
@@ -34,7 +41,8 @@ Result<Finding> examine_file(std::span<const std::byte> file, const DecodeLimits
 /// outlive the routes.
 class FindingsApi {
  public:
-  FindingsApi(Diagnose diagnose, Store& store, const DecodeLimits& limits);
+  /// Without `explain` findings that brought no heat have none.
+  FindingsApi(Diagnose diagnose, Store& store, const DecodeLimits& limits, Explain explain = {});
 
   std::vector<Route> routes();
 
@@ -46,12 +54,18 @@ class FindingsApi {
   Response show(std::string_view id);
   Response image(const Request& request, std::string_view id);
   Response heatmap(const Request& request, std::string_view id);
+  /// The finding's own, else worked out from the kept picture, one at a time, and remembered for a while.
+  Result<HeatMap> heat_of(const StoredFinding& stored);
   Response compare(const Request& request);
   Response remove(std::string_view id);
 
   Diagnose diagnose_;
   Store& store_;
   DecodeLimits limits_;
+  Explain explain_;
+  std::mutex explaining_;  ///< held as long as one is worked out
+  std::mutex explained_mutex_;
+  std::deque<std::pair<std::string, HeatMap>> explained_;  ///< by finding, the oldest first
 };
 
 /// "before" and "after" of a comparison's body, ids of findings. kInvalidArgument.
