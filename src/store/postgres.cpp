@@ -384,7 +384,7 @@ double PostgresStatement::real(int column) const {
   if (is_null(column)) return 0;
   switch (PQftype(result_.get(), column)) {
     case kFloat4:
-      return double{std::bit_cast<float>(from_network<std::uint32_t>(raw(column)))};
+      return static_cast<double>(std::bit_cast<float>(from_network<std::uint32_t>(raw(column))));
     case kFloat8:
       return std::bit_cast<double>(from_network<std::uint64_t>(raw(column)));
     default:

@@ -108,6 +108,7 @@ TEST_P(Sql, LetsOneOfManyClaimATrial) {
   std::atomic<int> claimed{0};
   {
     std::vector<std::jthread> workers;
+    workers.reserve(4);
     for (int worker = 0; worker < 4; ++worker)
       workers.emplace_back([&] {
         for (int id = 0; id < kTrials; ++id) {
@@ -128,6 +129,7 @@ TEST_P(Sql, LetsTransactionsOfOneLockFollowEachOther) {
   add(1, "0");
   {
     std::vector<std::jthread> workers;
+    workers.reserve(4);
     for (int worker = 0; worker < 4; ++worker)
       workers.emplace_back([&] {
         for (int turn = 0; turn < 10; ++turn) {
@@ -195,6 +197,7 @@ TEST_P(Sharing, LetsManyMigrateAtOnce) {
   std::atomic<int> failed{0};
   {
     std::vector<std::jthread> servers;
+    servers.reserve(5);
     for (int server = 0; server < 5; ++server)
       servers.emplace_back([&] {
         const auto database = open_database(url_);
