@@ -83,7 +83,7 @@ Result<Done> import_into(const fs::path& out, const ImportOptions& options) {
       "{} is {} now, from {} ({})\n"
       "Neither does it look whether a picture is a chest film at all, nor for the lungs: the answer to any\n"
       "picture is normal or pneumonia. Measure it before it is used: xray evaluate FOLDER --model {}\n",
-      options.out, card->card.id(), card->card.imported->source, card->card.imported->format, options.out);
+      options.out, card->card.id(), last_name(source.path), name(source.format), options.out);
   return Done{};
 }
 

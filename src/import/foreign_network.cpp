@@ -210,7 +210,7 @@ Value logits_of(const Value& output, std::size_t count, bool probabilities) {
   if (head_of(output) != Head::kPlain) return as_row(origin_of(output).get_node()->input_value(0), count);
   // 1 - 1e-7 is the last but one 32-bit float below 1.
   const Value p = std::make_shared<op::Clamp>(as_row(output, count), 1e-7, 1 - 1e-7);
-  const Value log_p = std::make_shared<op::Log>(p);
+  Value log_p = std::make_shared<op::Log>(p);
   if (count > 1) return log_p;
   return std::make_shared<op::Subtract>(
       log_p, std::make_shared<op::Log>(std::make_shared<op::Subtract>(number(1), p)));
@@ -226,6 +226,7 @@ Value in_our_order(const Value& logits, const std::vector<std::string>& theirs,
         first ? ov::OutputVector{logits, number(0)} : ov::OutputVector{number(0), logits}, 1);
   }
   std::vector<std::int64_t> places;
+  places.reserve(ours.size());
   for (const std::string& name : ours) places.push_back(std::ranges::find(theirs, name) - theirs.begin());
   return std::make_shared<op::Gather>(logits, op::Constant::create(ov::element::i64, {places.size()}, places),
                                       op::Constant::create(ov::element::i64, {}, {1}));
@@ -238,7 +239,7 @@ Result<Layout> check_input(const ov::Model& network, const ForeignInput& input) 
   if (type != ov::element::f32 && type != ov::element::f16 && type != ov::element::u8)
     return bad(fmt::format("the network's input {} takes neither floats nor bytes", port));
   const ov::PartialShape shape = network.input().get_partial_shape();
-  const auto layout = layout_for(shape, port, input);
+  auto layout = layout_for(shape, port, input);
   if (!layout) return layout;
   if (shape.rank().is_static()) {
     const Sides sides = sides_of(shape, *layout);
@@ -379,7 +380,7 @@ Json ForeignNetwork::template_card() const {
   const auto result = network_->outputs().front();
   const Head head = head_of(result.get_node()->input_value(0));
   output["values"] = head == Head::kPlain ? "probabilities or logits" : "probabilities";
-  const ov::PartialShape values = result.get_partial_shape();
+  const ov::PartialShape& values = result.get_partial_shape();
   const auto count = values.rank().is_static() && values.size() > 0 && values[values.size() - 1].is_static()
                          ? values[values.size() - 1].get_length()
                          : 0;
