@@ -27,9 +27,10 @@ int train_exit(const Error& error) {
     case ErrorCode::kInvalidArgument:
     case ErrorCode::kNotFound:
       return 2;
+    case ErrorCode::kTooLarge:
+      return 3;
     case ErrorCode::kNotAPicture:
     case ErrorCode::kUnsupported:
-    case ErrorCode::kTooLarge:
     case ErrorCode::kDamaged:
     case ErrorCode::kUnusable:
     case ErrorCode::kBusy:
@@ -54,14 +55,40 @@ void add_train_options(CLI::App& command, const std::shared_ptr<TrainOptions>& o
   command.add_option("--batch", train.batch_size, "Pictures per step")
       ->check(CLI::Range(2, 4096))
       ->capture_default_str();
-  command.add_option("--lr", train.learning_rate, "Peak of the one-cycle schedule")->capture_default_str();
-  command.add_option("--weight-decay", train.weight_decay, "Of AdamW; not on batch norm and biases")
+  command.add_option("--optimizer", train.optimizer, "adamw, adam, sgd (with Nesterov's momentum), rmsprop")
+      ->capture_default_str();
+  command.add_option("--momentum", train.momentum, "Of sgd and rmsprop")
+      ->check(CLI::Range(0.0, 0.9999))
+      ->capture_default_str();
+  command.add_option("--lr", train.learning_rate, "Highest learning rate")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command
+      .add_option("--schedule", train.schedule,
+                  "Of the learning rate: one-cycle (rise, then cosine), cosine, step (a tenth after each "
+                  "third), constant")
+      ->capture_default_str();
+  command.add_option("--warm-up", train.warm_up, "Share of the steps in which it rises (one-cycle)")
+      ->check(CLI::Range(0.0, 0.9))
+      ->capture_default_str();
+  command.add_option("--weight-decay", train.weight_decay, "Not on batch norm and biases")
       ->capture_default_str();
   command.add_option("--ema", train.ema, "Decay of the averaged weights")->capture_default_str();
   command
       .add_option("--patience", train.patience,
                   "Stop after this many epochs without gain and keep the best; 0: never, keep the last")
       ->capture_default_str();
+  command
+      .add_option("--pause-after", train.pause_after,
+                  "Go no further than this epoch for now; the same command without it goes on")
+      ->check(CLI::Range(1, 10000))
+      ->default_str("");
+  command
+      .add_option_function<int>(
+          "--checkpoint-every",
+          [options](int seconds) { options->checkpoint_every = std::chrono::seconds(seconds); },
+          "Seconds between checkpoints within an epoch (default: 300)")
+      ->check(CLI::Range(1, 86'400));
   // The options outlive the parsing: CLI11 keeps the callback, the callback keeps them.
   command.add_flag_callback(
       "--no-augment", [options] { options->augment = no_augmentation(); },

@@ -13,7 +13,7 @@ class App;
 namespace xray {
 
 /// Says what went wrong and returns the exit code: 130 stopped by the user, 2 wrong
-/// usage, 1 anything else.
+/// usage, 3 a network over the size allowed, 1 anything else.
 int train_exit(const Error& error);
 
 /// Parts of a card that only a person knows (where the data came from, licence, limits): the JSON

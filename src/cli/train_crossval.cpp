@@ -12,6 +12,7 @@
 #include "cli/train_quality.h"
 #include "common/file.h"
 #include "common/interrupt.h"
+#include "metrics/metrics_json.h"
 #include "train/out_of_fold.h"
 
 namespace xray {
@@ -22,7 +23,8 @@ namespace fs = std::filesystem;
 struct CrossvalArguments {
   std::string out;
   int folds = 5;
-  int only = 0;  ///< number of the one fold to train, from 1; 0: all
+  int only = 0;   ///< number of the one fold to train, from 1; 0: all
+  int first = 0;  ///< train the first so many folds; 0: all
   bool by_group = false;
   std::uint64_t fold_seed = 1;
   std::string operating_point = "equal-errors";
@@ -81,6 +83,29 @@ std::optional<double> beyond_confounder(const TrainingData& data, const std::vec
   return overlap_auc(pneumonia_cases(data.dataset, scores), pneumonia_cases(data.dataset, same));
 }
 
+/// What is known of a fold when its run ends or pauses: its scores, and figures of them as they are
+/// (not calibrated, threshold 0.5). What searches for hyperparameters reads these.
+Result<Done> write_fold(const fs::path& folder, const TrainingData& data, const Classifier& network,
+                        const std::vector<FoldScore>& scores, int epochs) {
+  if (auto written = write_file(folder / "scores.csv", to_csv(data.dataset, scores, data.classes)); !written)
+    return written.error();
+  const std::vector<ScoredCase> cases = pneumonia_cases(data.dataset, scores);
+  nlohmann::ordered_json figures;
+  const nlohmann::ordered_json measured = to_json(measure(cases, 0.5, 0));
+  for (const char* name : {"auc", "accuracy", "sensitivity", "specificity", "f1", "average_precision",
+                           "brier", "ece"})
+    figures[name] = measured[name]["value"];
+  if (const std::optional<double> beyond = beyond_confounder(data, scores))
+    figures["auc_beyond_confounder"] = *beyond;
+  if (const auto known = viral_cases(data.dataset, of_known_kind(data.dataset, scores)); !known.empty())
+    figures["kind_accuracy"] = to_json(measure(known, 0.5, 0))["accuracy"]["value"];
+  std::int64_t parameters = 0;
+  for (const torch::Tensor& tensor : network.parameters()) parameters += tensor.numel();
+  figures["parameters"] = parameters;
+  const nlohmann::ordered_json json = {{"epochs", epochs}, {"films", scores.size()}, {"figures", figures}};
+  return write_file(folder / "quality.json", json.dump(2) + "\n");
+}
+
 int crossval(const CrossvalArguments& arguments) {
   const std::stop_token stop = stop_on_interrupt();
   const Result<OperatingPoint> point = operating_point_from(arguments.operating_point);
@@ -100,35 +125,43 @@ int crossval(const CrossvalArguments& arguments) {
   if (count < 2)
     return train_exit({ErrorCode::kInvalidArgument, "the films cannot be divided: one fold, one group"});
 
-  if (arguments.only > count)
+  if (std::max(arguments.only, arguments.first) > count)
     return train_exit({ErrorCode::kInvalidArgument, "there are only " + std::to_string(count) + " folds"});
+  const bool in_part = arguments.only > 0 || arguments.first > 0 || classifier.train.pause_after > 0;
 
   std::vector<FoldScore> scores;
   for (int fold = 0; fold < count; ++fold) {
     if (arguments.only > 0 && fold + 1 != arguments.only) continue;
+    if (arguments.first > 0 && fold >= arguments.first) break;
     const auto in_fold = [&](std::size_t film) { return folds[data.films.sample_index[film]] == fold; };
     const std::vector<TrainingPicture> training =
         data.select_training([&](std::size_t film) { return !in_fold(film); });
     const std::vector<TrainingPicture> held_out = data.select(in_fold);
     std::cerr << "fold " << fold + 1 << " of " << count << ": " << training.size() << " films to train on, "
               << held_out.size() << " held out\n";
+    const fs::path folder = fs::path(arguments.out) / ("fold-" + std::to_string(fold + 1));
     TrainReporter reporter("fold " + std::to_string(fold + 1), classifier.train.batch_size);
     const Result<std::shared_ptr<Classifier>> network =
-        train(classifier.train, data.classes, training, held_out, preprocessor,
-              fs::path(arguments.out) / ("fold-" + std::to_string(fold + 1)), reporter.callbacks(), stop);
+        train(classifier.train, data.classes, training, held_out, preprocessor, folder, reporter.callbacks(),
+              stop);
     reporter.clear();
     if (!network) return train_exit(network.error());
-    std::ranges::move(score_films(**network, data, in_fold, fold, preprocessor), std::back_inserter(scores));
+    const std::vector<FoldScore> of_fold = score_films(**network, data, in_fold, fold, preprocessor);
+    const int until = classifier.train.pause_after;
+    const int epochs = until > 0 ? std::min(until, classifier.train.epochs) : classifier.train.epochs;
+    if (const auto written = write_fold(folder, data, **network, of_fold, epochs); !written)
+      return train_exit(written.error());
+    scores.insert(scores.end(), of_fold.begin(), of_fold.end());
+    if (in_part) continue;
     // Of the folds so far; a stopped run leaves them readable.
-    const char* file = arguments.only > 0 ? "one-fold.csv" : "out-of-fold.csv";
     const auto written =
-        write_file(fs::path(arguments.out) / file, to_csv(data.dataset, scores, data.classes));
+        write_file(fs::path(arguments.out) / "out-of-fold.csv", to_csv(data.dataset, scores, data.classes));
     if (!written) return train_exit(written.error());
   }
 
   const std::optional<double> beyond = beyond_confounder(data, scores);
   if (beyond) std::cout << "AUC beyond the confounder: " << *beyond << '\n';
-  if (arguments.only > 0) return 0;
+  if (in_part) return 0;
   nlohmann::ordered_json quality = measure_folds(data, scores, *point);
   if (beyond) quality["auc_beyond_confounder"] = *beyond;
   const auto written = write_file(fs::path(arguments.out) / "quality.json", quality.dump(2) + "\n");
@@ -157,6 +190,8 @@ void add_crossval(CLI::App& app, int& exit_code) {
       ->check(CLI::Range(2, 100))
       ->capture_default_str();
   command->add_option("--only", arguments->only, "Train this fold alone, counted from 1 (to share the work)")
+      ->check(CLI::Range(1, 100));
+  command->add_option("--first", arguments->first, "Train the first so many folds alone (for a quick look)")
       ->check(CLI::Range(1, 100));
   command->add_flag(
       "--by-group", arguments->by_group,

@@ -47,6 +47,18 @@ void add_classifier_options(CLI::App& command, const std::shared_ptr<ClassifierA
       .add_option("--arch", train.architecture,
                   "cnn3, efficientnet-lite0, efficientnet-lite1, efficientnet-lite2, mobilenet-v2")
       ->capture_default_str();
+  command.add_option("--width", train.scale.width, "Factor on the widths of the mobile networks")
+      ->capture_default_str();
+  command.add_option("--depth", train.scale.depth, "Factor on their blocks per stage")->capture_default_str();
+  command.add_option("--convolutions", train.scale.convolutions, "Of cnn3")->capture_default_str();
+  command.add_option("--filters", train.scale.filters, "Of cnn3's first convolution, doubled in each next")
+      ->capture_default_str();
+  command.add_option("--kernel", train.scale.kernel, "Side of cnn3's convolutions, odd")->capture_default_str();
+  command.add_option("--dense", train.scale.dense, "Units of cnn3's dense layer")->capture_default_str();
+  command
+      .add_option("--max-parameters", train.max_parameters,
+                  "Refuse a network with more weights than this (exit code 3); 0: none")
+      ->capture_default_str();
   command.add_option("--weights", train.weights, "Start from these weights (scripts/convert-weights)");
   command.add_option("--freeze", train.frozen, "Blocks from the front that keep their starting weights")
       ->check(CLI::Range(0, 100))

@@ -61,20 +61,23 @@ class MobileClassifier final : public Classifier {
   torch::nn::Linear classifier_ = nullptr;
 };
 
-/// The usual first network: three times convolution, ReLU and pooling, then two
+/// The usual first network: a few times (three) convolution, ReLU and pooling, then two
 /// dense layers. It has no class maps.
 class PlainClassifier final : public Classifier {
  public:
   PlainClassifier(const Architecture& net, const NetworkOptions& options)
-      : name_(net.name), dropout_(options.dropout < 0 ? net.dropout : options.dropout) {
+      : name_(net.name),
+        dropout_(options.dropout < 0 ? net.dropout : options.dropout),
+        kernel_(net.kernel) {
     int in = 1;
-    for (int i = 0; i < 3; ++i) {
+    for (int i = 0; i < net.convolutions; ++i) {
       const int out = net.stem << i;
-      convs_.push_back(register_module("conv" + std::to_string(i),
-                                       torch::nn::Conv2d(torch::nn::Conv2dOptions(in, out, 3).padding(1))));
+      convs_.push_back(register_module(
+          "conv" + std::to_string(i),
+          torch::nn::Conv2d(torch::nn::Conv2dOptions(in, out, kernel_).padding(kernel_ / 2))));
       in = out;
     }
-    flat_ = in * (options.height / 8) * (options.width / 8);
+    flat_ = in * (options.height >> net.convolutions) * (options.width >> net.convolutions);
     hidden_ = register_module("hidden", torch::nn::Linear(flat_, net.head));
     classifier_ = register_module("classifier", torch::nn::Linear(net.head, options.classes));
   }
@@ -95,8 +98,8 @@ class PlainClassifier final : public Classifier {
       const std::vector<float> bias = to_vector(conv->bias);
       x = onnx.conv(x, {.in = static_cast<int>(conv->weight.size(1)),
                         .out = static_cast<int>(conv->weight.size(0)),
-                        .kernel = 3,
-                        .pads = {1, 1, 1, 1},
+                        .kernel = kernel_,
+                        .pads = {kernel_ / 2, kernel_ / 2, kernel_ / 2, kernel_ / 2},
                         .weights = weights,
                         .bias = bias});
       x = onnx.max_pool(onnx.relu(x), 2, 2);
@@ -122,6 +125,7 @@ class PlainClassifier final : public Classifier {
 
   std::string name_;
   double dropout_;
+  int kernel_;
   int flat_ = 0;
   std::vector<torch::nn::Conv2d> convs_;
   torch::nn::Linear hidden_ = nullptr;

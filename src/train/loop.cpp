@@ -4,10 +4,13 @@
 #include <ATen/ops/_foreach_lerp.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <limits>
 #include <numbers>
+#include <span>
+#include <string_view>
 #include <utility>
 
 #include "common/file.h"
@@ -23,28 +26,41 @@ namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
 constexpr int kStepsPerReport = 10;
-constexpr auto kCheckpointEvery = std::chrono::minutes(5);
+constexpr std::array<std::string_view, 4> kOptimizers = {"adamw", "adam", "sgd", "rmsprop"};
+constexpr std::array<std::string_view, 4> kSchedules = {"one-cycle", "cosine", "step", "constant"};
 
-/// Linear rise to the peak, then a cosine down to a thousandth of it.
-double one_cycle(std::int64_t step, std::int64_t steps, double warm_up) {
-  const double position = static_cast<double>(step) / static_cast<double>(std::max<std::int64_t>(steps, 1));
-  if (position < warm_up) return 0.04 + 0.96 * position / warm_up;
-  const double fall = (position - warm_up) / std::max(1 - warm_up, 1e-9);
-  return 1e-3 + (1 - 1e-3) * 0.5 * (1 + std::cos(std::numbers::pi * fall));
-}
-
-std::vector<torch::optim::OptimizerParamGroup> parameter_groups(torch::nn::Module& network,
-                                                                double weight_decay) {
+/// `Settings` are those of `Optimizer`; weight decay is not for batch norm and biases.
+template <typename Optimizer, typename Settings>
+std::unique_ptr<torch::optim::Optimizer> make_optimizer(torch::nn::Module& network, const Settings& settings,
+                                                        double weight_decay) {
   std::vector<Tensor> decayed;
   std::vector<Tensor> free;
   for (const Tensor& parameter : network.parameters())
     (parameter.dim() > 1 ? decayed : free).push_back(parameter);
   std::vector<torch::optim::OptimizerParamGroup> groups;
-  groups.emplace_back(decayed, std::make_unique<torch::optim::AdamWOptions>(
-                                   torch::optim::AdamWOptions().weight_decay(weight_decay)));
-  groups.emplace_back(
-      free, std::make_unique<torch::optim::AdamWOptions>(torch::optim::AdamWOptions().weight_decay(0)));
-  return groups;
+  groups.emplace_back(decayed, std::make_unique<Settings>(Settings(settings).weight_decay(weight_decay)));
+  groups.emplace_back(free, std::make_unique<Settings>(Settings(settings).weight_decay(0)));
+  return std::make_unique<Optimizer>(std::move(groups), settings);
+}
+
+std::unique_ptr<torch::optim::Optimizer> make_optimizer(torch::nn::Module& network,
+                                                        const TrainOptions& options) {
+  using namespace torch::optim;
+  const double rate = options.learning_rate;
+  const double decay = options.weight_decay;
+  if (options.optimizer == "adam") return make_optimizer<Adam>(network, AdamOptions(rate), decay);
+  if (options.optimizer == "sgd")
+    return make_optimizer<SGD>(
+        network, SGDOptions(rate).momentum(options.momentum).nesterov(options.momentum > 0), decay);
+  if (options.optimizer == "rmsprop")
+    return make_optimizer<RMSprop>(network, RMSpropOptions(rate).momentum(options.momentum), decay);
+  return make_optimizer<AdamW>(network, AdamWOptions(rate), decay);
+}
+
+std::int64_t parameter_count(const Module& network) {
+  std::int64_t count = 0;
+  for (const Tensor& parameter : network.parameters()) count += parameter.numel();
+  return count;
 }
 
 /// `average` moves towards `network`, statistics of batch norm included.
@@ -71,7 +87,7 @@ void update_average(Module& average, Module& network, double decay) {
 struct RunState {
   std::shared_ptr<Module> network;
   std::shared_ptr<Module> average;
-  std::unique_ptr<torch::optim::AdamW> optimizer;
+  std::unique_ptr<torch::optim::Optimizer> optimizer;
   std::int64_t step = 0;
   double best_loss = std::numeric_limits<double>::infinity();
   std::int64_t epochs_since_best = 0;
@@ -175,7 +191,31 @@ Tensor input_tensor(std::vector<float>& values, std::size_t count, const InputSp
       .to(device);
 }
 
+double learning_rate_at(const std::string& schedule, std::int64_t step, std::int64_t steps, double warm_up) {
+  const double position = static_cast<double>(step) / static_cast<double>(std::max<std::int64_t>(steps, 1));
+  if (schedule == "constant") return 1;
+  if (schedule == "step") return position < 1.0 / 3 ? 1 : position < 2.0 / 3 ? 0.1 : 0.01;
+  const double rise = schedule == "cosine" ? 0 : warm_up;
+  if (position < rise) return 0.04 + 0.96 * position / rise;
+  const double fall = (position - rise) / std::max(1 - rise, 1e-9);
+  return 1e-3 + (1 - 1e-3) * 0.5 * (1 + std::cos(std::numbers::pi * fall));
+}
+
+namespace {
+
+Result<Done> check_choice(const std::string& what, const std::string& given,
+                          std::span<const std::string_view> choices) {
+  if (std::ranges::find(choices, given) != choices.end()) return Done{};
+  std::string names;
+  for (const std::string_view choice : choices) names += (names.empty() ? "" : ", ") + std::string(choice);
+  return Error{ErrorCode::kInvalidArgument, "no " + what + " '" + given + "' (" + names + ")"};
+}
+
+}  // namespace
+
 Result<Done> check_machine(const TrainOptions& options) {
+  if (auto known = check_choice("optimizer", options.optimizer, kOptimizers); !known) return known.error();
+  if (auto known = check_choice("schedule", options.schedule, kSchedules); !known) return known.error();
   if (options.device != "cpu" && options.device != "cuda")
     return Error{ErrorCode::kInvalidArgument, "no device '" + options.device + "' (cpu, cuda)"};
   if (options.device == "cuda" && !torch::cuda::is_available())
@@ -204,6 +244,12 @@ Result<std::shared_ptr<Module>> run_loop(const TrainOptions& options, const Trai
   state.average = task.make();
   const std::int64_t per_epoch = task.steps_per_epoch;
   const std::int64_t steps = per_epoch * options.epochs;
+  const std::int64_t until = options.pause_after > 0 ? std::min(steps, per_epoch * options.pause_after) : steps;
+  const std::int64_t parameters = parameter_count(*state.network);
+  if (options.max_parameters > 0 && parameters > options.max_parameters)
+    return Error{ErrorCode::kTooLarge, "the network has " + std::to_string(parameters) +
+                                           " parameters; at most " + std::to_string(options.max_parameters) +
+                                           " are allowed"};
   const bool resumed = fs::exists(run / "checkpoint.pt");
   if (!resumed && task.start) {
     if (const Result<Done> started = task.start(*state.network); !started) return started.error();
@@ -214,9 +260,7 @@ Result<std::shared_ptr<Module>> run_loop(const TrainOptions& options, const Trai
   to_channels_last(*state.average);
   copy_weights(*state.average, *state.network);
   state.average->eval();
-  state.optimizer =
-      std::make_unique<torch::optim::AdamW>(parameter_groups(*state.network, options.weight_decay),
-                                            torch::optim::AdamWOptions(options.learning_rate));
+  state.optimizer = make_optimizer(*state.network, options);
   if (resumed) load_checkpoint(state, run / "checkpoint.pt", device);
 
   MetricsLog log(run);
@@ -226,10 +270,11 @@ Result<std::shared_ptr<Module>> run_loop(const TrainOptions& options, const Trai
   std::int64_t report_steps = 0;
 
   const bool stopped_early = options.patience > 0 && state.epochs_since_best >= options.patience;
-  while (state.step < steps && !stopped_early) {
+  while (state.step < until && !stopped_early) {
     // Dropout draws from the step's own seed, so a resumed run draws the same.
     torch::manual_seed(options.seed * 1000003 + static_cast<std::uint64_t>(state.step));
-    const double rate = options.learning_rate * one_cycle(state.step, steps, options.warm_up);
+    const double rate =
+        options.learning_rate * learning_rate_at(options.schedule, state.step, steps, options.warm_up);
     for (auto& group : state.optimizer->param_groups()) group.options().set_lr(rate);
 
     state.network->train();
@@ -287,11 +332,11 @@ Result<std::shared_ptr<Module>> run_loop(const TrainOptions& options, const Trai
       save_checkpoint(state, run / "checkpoint.pt");
       last_checkpoint = last_report = Clock::now();
       if (options.patience > 0 && state.epochs_since_best >= options.patience) break;
-    } else if (stop.stop_requested() || Clock::now() - last_checkpoint > kCheckpointEvery) {
+    } else if (stop.stop_requested() || Clock::now() - last_checkpoint > options.checkpoint_every) {
       save_checkpoint(state, run / "checkpoint.pt");
       last_checkpoint = Clock::now();
     }
-    if (stop.stop_requested() && state.step < steps)
+    if (stop.stop_requested() && state.step < until)
       return Error{ErrorCode::kCancelled, "stopped after step " + std::to_string(state.step) + " of " +
                                               std::to_string(steps) +
                                               "; the same command goes on from there"};

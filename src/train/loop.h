@@ -34,7 +34,7 @@ torch::Tensor input_tensor(std::vector<float>& values, std::size_t count, const 
 /// Parameters and statistics of `from`, a network of the same making, into `to`.
 void copy_weights(torch::nn::Module& to, torch::nn::Module& from);
 
-/// Checks device and precision of `options`. kInvalidArgument.
+/// Checks device, precision, optimiser and schedule of `options`. kInvalidArgument.
 Result<Done> check_machine(const TrainOptions& options);
 
 /// Whether the forward pass is to run in bf16 under `options` on this machine.
@@ -53,8 +53,7 @@ class Autocast {
   bool on_;
 };
 
-/// Runs `task` in folder `run`, `options` having passed check_machine(): AdamW on a one-cycle schedule,
-/// averaged weights, logs and checkpoints. Contract, files and failures are those of train(). Returns the
+/// Runs `task` in folder `run`, `options` having passed check_machine(): averaged weights, logs and checkpoints. Contract, files and failures are those of train(). Returns the
 /// averaged weights that are kept, in evaluation mode on the CPU.
 Result<std::shared_ptr<torch::nn::Module>> run_loop(const TrainOptions& options, const TrainTask& task,
                                                     const std::filesystem::path& run,

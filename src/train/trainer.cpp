@@ -80,7 +80,7 @@ Result<std::shared_ptr<Classifier>> train(const TrainOptions& options, int class
                                           const std::vector<TrainingPicture>& validation,
                                           const Preprocessor& preprocessor, const std::filesystem::path& run,
                                           const TrainCallbacks& callbacks, const std::stop_token& stop) {
-  const Result<Architecture> architecture = find_architecture(options.architecture);
+  const Result<Architecture> architecture = find_architecture(options.architecture, options.scale);
   if (!architecture) return architecture.error();
   if (const Result<Done> checked = check_machine(options); !checked) return checked.error();
   if (training.size() < static_cast<std::size_t>(options.batch_size))

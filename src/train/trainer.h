@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -23,12 +24,17 @@ struct TrainOptions {
   std::string architecture = "efficientnet-lite0";
   std::string weights;  ///< .safetensors to start from; empty: random
   int frozen = 0;       ///< NetworkOptions::frozen
+  ArchitectureScale scale;
+  std::int64_t max_parameters = 0;  ///< a network with more is refused; 0: none is
   int input_size = 224;
   int epochs = 7;
   int batch_size = 32;
-  double learning_rate = 6e-4;  ///< peak of the one-cycle schedule (Smith 2018)
-  double warm_up = 0.15;        ///< share of all steps until the peak
-  double weight_decay = 0.05;   ///< AdamW (Loshchilov 2019); not on batch norm and biases
+  std::string optimizer = "adamw";       ///< or "adam", "sgd", "rmsprop"
+  double momentum = 0.9;                 ///< of SGD (Nesterov's) and RMSprop
+  std::string schedule = "one-cycle";    ///< or "cosine", "step", "constant": learning_rate_at()
+  double learning_rate = 6e-4;  ///< the highest
+  double warm_up = 0.15;        ///< share of all steps until then; not of "step" and "constant"
+  double weight_decay = 0.05;   ///< AdamW (Loshchilov 2019), else L2; not on batch norm and biases
   double label_smoothing = 0.05;
   double class_balance = 0.5;  ///< exponent of the inverse class frequency in the loss: 0 none, 1 full
   double ema = 0.99;           ///< decay per step of the averaged weights, which are what is kept
@@ -41,7 +47,16 @@ struct TrainOptions {
   std::string precision = "auto";  ///< "bf16", "fp32", or bf16 where the machine has it
   std::string device = "cpu";      ///< "cpu" or "cuda"
   AugmentOptions augment;
+
+  // How far a run goes this time is no part of what it is.
+  int pause_after = 0;                        ///< epochs; the same command without it goes on. 0: to the end
+  std::chrono::seconds checkpoint_every{300};  ///< within an epoch; there is one at the end of each
 };
+
+/// Share of the highest learning rate at `step` (0, 1, ...) of `steps`. "one-cycle": linear rise, then a
+/// cosine down to a thousandth (Smith 2018); "cosine": the same without the rise; "step": a tenth after
+/// each third; "constant".
+double learning_rate_at(const std::string& schedule, std::int64_t step, std::int64_t steps, double warm_up);
 
 nlohmann::ordered_json to_json(const TrainOptions& options);
 /// kInvalidArgument, naming the field. Fields that are absent keep their defaults.
@@ -81,7 +96,8 @@ struct TrainCallbacks {
 /// `run`, and best.pt where the best epoch is looked for.
 /// Where `run` holds a checkpoint it goes on at the very step, and does the same
 /// steps as a run that was never interrupted (same machine, same thread count);
-/// kInvalidArgument if its config differs. `stop`: writes a checkpoint, kCancelled.
+/// kInvalidArgument if its config differs. `stop`: writes a checkpoint, kCancelled. A run that is to pause
+/// returns the averaged weights of the last epoch it did. kTooLarge above max_parameters.
 /// Class 0 is normal; the AUC is that of 1 - P(normal).
 Result<std::shared_ptr<Classifier>> train(const TrainOptions& options, int classes,
                                           const std::vector<TrainingPicture>& training,
