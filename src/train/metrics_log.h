@@ -5,7 +5,10 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 #include <vector>
+
+#include "tensorboard/event_file.h"
 
 namespace xray {
 
@@ -23,10 +26,8 @@ class MetricsLog {
   void write(std::int64_t step, const Scalars& scalars);
 
  private:
-  void write_event(const std::string& serialized);
-
   std::ofstream lines_;
-  std::ofstream events_;
+  EventFile events_;
 };
 
 }  // namespace xray
