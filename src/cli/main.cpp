@@ -21,6 +21,7 @@ constexpr const char* kExamples =
     "  xray explore chest_xray --out data.html  what the pictures are like, as a page\n"
     "  xray serve                             the web page on http://127.0.0.1:8080\n"
     "  xray bench                             how many pictures a second this machine reads\n"
+    "  xray tune --space FILE ...             search for hyperparameters of the trainer\n"
     "  xray model quantize MODEL ...          a package with the network in 8 bit\n"
     "  xray model import NETWORK ...          a network from Keras, TensorFlow or ONNX as a package\n"
     "\n"
@@ -39,6 +40,7 @@ int run(int argc, char** argv) {
   xray::add_explore(app, exit_code);
   xray::add_bench(app, exit_code);
   xray::add_serve(app, exit_code);
+  xray::add_tune(app, exit_code);
   xray::add_model(app, exit_code);
 
   try {

@@ -1,6 +1,9 @@
+// Compiled here, without exceptions: no library is needed where xray runs.
+#define TOML_HEADER_ONLY 1
 #define TOML_EXCEPTIONS 0
 #include <toml++/toml.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <optional>
@@ -36,6 +39,16 @@ bool is_name(std::string_view text) {
              std::string_view::npos;
 }
 
+/// Keys and values as they stand in the file; a table sorts its keys.
+std::vector<std::pair<std::string, const toml::node*>> in_file_order(const toml::table& table) {
+  std::vector<std::pair<std::string, const toml::node*>> all;
+  for (const auto& [key, node] : table) all.emplace_back(std::string(key.str()), &node);
+  std::ranges::stable_sort(all, {}, [](const auto& entry) {
+    return std::pair(entry.second->source().begin.line, entry.second->source().begin.column);
+  });
+  return all;
+}
+
 /// Reads parameters scope by scope into a list.
 class Reader {
  public:
@@ -46,9 +59,8 @@ class Reader {
     if (const toml::node* fixed = root.get("fixed")) {
       const toml::table* table = fixed->as_table();
       if (table == nullptr) return wrong(*fixed, "'fixed' is not a table");
-      for (const auto& [key, node] : *table) {
-        if (auto read = fixed_value(std::string(key.str()), node); !read) return read.error();
-      }
+      for (const auto& [key, node] : in_file_order(*table))
+        if (auto read = fixed_value(key, *node); !read) return read.error();
     }
     if (const toml::node* parameters = root.get("parameters")) {
       const toml::table* table = parameters->as_table();
@@ -99,12 +111,12 @@ class Reader {
   Result<Done> scope(const std::string& prefix, const toml::table& table,
                      const std::vector<Parameter::Condition>& outer) {
     if (++depth_ > kMaxScopes) return wrong(table, "scopes are nested too deep");
-    for (const auto& [key, node] : table) {
+    for (const auto& [key, node] : in_file_order(table)) {
       if (key == "when" && !prefix.empty()) continue;
-      const std::string name = (prefix.empty() ? "" : prefix + ".") + std::string(key.str());
-      const toml::table* inner = node.as_table();
-      if (!is_name(key.str())) return wrong(node, "'" + name + "' is not a name (letters, digits, - and _)");
-      if (inner == nullptr) return wrong(node, "'" + name + "' is not a table; a parameter has a 'type'");
+      const std::string name = (prefix.empty() ? "" : prefix + ".") + key;
+      const toml::table* inner = node->as_table();
+      if (!is_name(key)) return wrong(*node, "'" + name + "' is not a name (letters, digits, - and _)");
+      if (inner == nullptr) return wrong(*node, "'" + name + "' is not a table; a parameter has a 'type'");
       std::vector<Parameter::Condition> when = outer;
       if (const toml::node* conditions = inner->get("when"))
         if (auto read = add_conditions(*conditions, when); !read) return read.error();
