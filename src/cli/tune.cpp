@@ -185,7 +185,9 @@ Result<StudySettings> settings_of(const TuneOptions& options) {
   }
   settings.tuner.max_epochs = settings.epochs;
   const bool hyperband = settings.tuner.kind == "hyperband";
-  settings.pruner.kind = options.pruner == "auto" ? (hyperband ? "none" : "median") : options.pruner;
+  // What is hopeless in one objective may be the best in another.
+  const bool several = settings.objectives().size() > 1;
+  settings.pruner.kind = options.pruner == "auto" ? (hyperband || several ? "none" : "median") : options.pruner;
   if (auto known = check(settings.pruner); !known) return with_context(known.error(), "--pruner");
   if (hyperband && settings.pruner.kind != "none")
     return Error{ErrorCode::kInvalidArgument, "hyperband gives trials up by itself: no --pruner beside it"};
@@ -460,7 +462,7 @@ void add_search_options(CLI::App& command, TuneOptions& options) {
   command
       .add_option("--pruner", options.pruner,
                   "How hopeless trials are given up, by epochs of the first fold and after each fold: none, median, asha\n"
-                  "(default: median)")
+                  "(default: median; none with several objectives)")
       ->check(CLI::IsMember({"none", "median", "asha"}));
   command.add_option("--factor", settings.tuner.factor, "Of hyperband and asha: one in so many goes on")
       ->check(CLI::Range(2, 10))

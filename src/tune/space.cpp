@@ -20,9 +20,9 @@ std::size_t steps_between(const Parameter& p) {
 
 Json number(const Parameter& p, double value) {
   if (p.kind == Parameter::Kind::kInteger) return static_cast<std::int64_t>(std::llround(value));
-  // Twelve digits: 0.1 + 0.2 is 0.3 to whoever reads it, and to the trainer.
+  // Six digits are enough for a trainer and readable for people: 0.1 + 0.2 is 0.3.
   std::ostringstream text;
-  text.precision(12);
+  text.precision(6);
   text << value;
   return std::stod(text.str());
 }
@@ -95,7 +95,7 @@ double Parameter::unit(const Json& value) const {
     for (std::size_t i = 0; i < n; ++i) {
       const double middle = (static_cast<double>(i) + 0.5) / static_cast<double>(n);
       const Json there = at(middle);
-      if (there == value || (is_number() && std::abs(there.get<double>() - value.get<double>()) <= 1e-9 * std::abs(max)))
+      if (there == value || (is_number() && std::abs(there.get<double>() - value.get<double>()) <= 1e-6 * std::abs(there.get<double>())))
         return middle;
     }
     return 0.5;
@@ -109,7 +109,7 @@ bool Parameter::accepts(const Json& value) const {
   if (!is_number()) return std::ranges::find(values, value) != values.end();
   if (!value.is_number() || (kind == Kind::kInteger && !value.is_number_integer())) return false;
   const double v = value.get<double>();
-  const double slack = 1e-9 * std::max(std::abs(min), std::abs(max));
+  const double slack = 1e-6 * std::max(std::abs(min), std::abs(max));
   if (!(v >= min - slack && v <= max + slack)) return false;
   if (step == 0) return true;
   return std::abs(at(unit(value)).get<double>() - v) <= slack;

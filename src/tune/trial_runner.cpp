@@ -129,7 +129,7 @@ class Run {
       if (hopeless && !code) {
         child->end(kGrace);
         summarise();
-        finish(TrialState::kPruned, "given up after " + last_step_);
+        finish(TrialState::kPruned, "given up after " + given_up_);
         return End::kOther;
       }
       if (code) return ended(*code, log);
@@ -201,8 +201,7 @@ class Run {
       early_[objective.name] = value->second;
       if (objective.name == settings_.objectives().front().name) trial_.progress[point.epoch] = value->second;
     }
-    last_step_ = "epoch " + std::to_string(point.epoch);
-    return trial_.progress.contains(point.epoch) && listener_.on_step(trial_, point.epoch);
+    return trial_.progress.contains(point.epoch) && step(point.epoch, "epoch " + std::to_string(point.epoch));
   }
 
   bool take_fold(int execution, int fold) {
@@ -216,10 +215,17 @@ class Run {
       if (value == figures.end()) return false;
       sum += value->second;
     }
-    const int step = kFoldSteps + done;
-    trial_.progress[step] = sum / done;
-    last_step_ = "fold " + std::to_string(fold) + (settings_.executions > 1 ? " of run " + std::to_string(execution) : "");
-    return done < all && listener_.on_step(trial_, step);
+    const int at = kFoldSteps + done;
+    trial_.progress[at] = sum / done;
+    const std::string run = settings_.executions > 1 ? " of run " + std::to_string(execution) : "";
+    return done < all && step(at, "fold " + std::to_string(fold) + run);
+  }
+
+  /// True where the trial is hopeless at `step`.
+  bool step(int step, const std::string& what) {
+    if (!listener_.on_step(trial_, step)) return false;
+    if (given_up_.empty()) given_up_ = what;
+    return true;
   }
 
   /// Means over what there is; where no fold is whole, what its epochs told.
@@ -249,7 +255,7 @@ class Run {
   std::map<int, Tail> tails_;
   std::map<std::pair<int, int>, Figures> folds_;  ///< by execution and fold
   Figures early_;
-  std::string last_step_;
+  std::string given_up_;  ///< after what
 };
 
 }  // namespace

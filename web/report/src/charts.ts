@@ -13,7 +13,8 @@ const accent = "var(--accent)";
 
 const style = { background: "transparent", fontSize: "12px", overflow: "visible" };
 
-function plot(width: number, height: number, options: Plot.PlotOptions): Element {
+/** A drawing in the report's style. */
+export function plot(width: number, height: number, options: Plot.PlotOptions): Element {
   const drawing = Plot.plot({ width, height, style, marginTop: 24, marginBottom: 40, marginLeft: 52, ...options });
   // Its figure says in words what it shows.
   drawing.setAttribute("aria-hidden", "true");

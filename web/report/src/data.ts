@@ -1,3 +1,5 @@
+import type { StudyPage } from "./study_data";
+
 // What a report is made from; written by src/report.
 
 export type Label = "normal" | "pneumonia";
@@ -185,4 +187,4 @@ export interface EvaluationPage extends Page {
   heat_maps: Record<string, string>;
 }
 
-export type ReportPage = ExplorationPage | EvaluationPage;
+export type ReportPage = ExplorationPage | EvaluationPage | StudyPage;

@@ -3,14 +3,25 @@ import { themeSwitch } from "../../src/theme";
 import type { ReportPage } from "./data";
 import { evaluationView } from "./evaluation";
 import { explorationView } from "./exploration";
+import { studyView } from "./study";
+
+/** The page's title and chapters. */
+function content(data: ReportPage): [string, HTMLElement[]] {
+  switch (data.kind) {
+    case "evaluation":
+      return [`How well ${data.evaluation.model} reads`, evaluationView(data)];
+    case "exploration":
+      return ["What these pictures are like", explorationView(data)];
+    case "study":
+      return ["A search for hyperparameters", studyView(data)];
+  }
+}
 
 const source = document.getElementById("data")?.textContent ?? "null";
 const page = JSON.parse(source) as ReportPage | null;
 
 if (page) {
-  const evaluation = page.kind === "evaluation";
-  const title = evaluation ? `How well ${page.evaluation.model} reads` : "What these pictures are like";
-  const sections = evaluation ? evaluationView(page) : explorationView(page);
+  const [title, sections] = content(page);
   const created = new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeStyle: "short" }).format(new Date(page.created));
   document.title = `${title}: ${page.folder}`;
   document.body.append(
@@ -36,7 +47,10 @@ if (page) {
       "footer",
       {},
       el("p", {
-        text: "Made by xray. Pictures of patients are inside this file: handle it as you would the films. Not a medical device.",
+        text:
+          page.kind === "study"
+            ? "Made by xray. Not a medical device."
+            : "Made by xray. Pictures of patients are inside this file: handle it as you would the films. Not a medical device.",
       }),
     ),
   );
