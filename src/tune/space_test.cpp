@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <map>
 #include <set>
 
 namespace xray {
@@ -109,9 +110,10 @@ TEST(Space, ReadsBackWhatItGives) {
     EXPECT_TRUE(space.accepts(configuration)) << configuration;
     // Through a database and back.
     EXPECT_TRUE(space.accepts(Configuration::parse(configuration.dump()))) << configuration;
-    for (const Parameter& parameter : space.parameters())
-      if (configuration.contains(parameter.name))
-        EXPECT_EQ(parameter.at(parameter.unit(configuration[parameter.name])), configuration[parameter.name]);
+    for (const Parameter& parameter : space.parameters()) {
+      if (!configuration.contains(parameter.name)) continue;
+      EXPECT_EQ(parameter.at(parameter.unit(configuration[parameter.name])), configuration[parameter.name]);
+    }
   }
 }
 

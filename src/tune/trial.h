@@ -32,7 +32,7 @@ enum class TrialState {
   kDone,
   kPruned,    ///< given up as hopeless
   kFailed,    ///< as often as may be
-  kInvalid,   ///< makes no network that is allowed: too large, or options that contradict each other
+  kInvalid,   ///< its network is larger than is allowed
   kImported,  ///< done in an earlier study
 };
 /// "done". Static storage.

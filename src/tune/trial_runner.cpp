@@ -26,6 +26,7 @@ constexpr std::chrono::seconds kBeat{5};
 constexpr double kGrace = 20;
 constexpr int kTooLarge = 3;
 constexpr int kWrongUsage = 2;
+constexpr int kBySignal = 128;
 
 /// Follows a file that grows line by line.
 class Tail {
@@ -158,9 +159,15 @@ class Run {
     if (code == 0) return End::kWell;
     const std::string said = last_line(log);
     const std::string message = said.empty() ? "exit code " + std::to_string(code) : said;
-    if (code == kTooLarge || code == kWrongUsage) finish(TrialState::kInvalid, message);
-    else fail(code > 128 ? "ended by signal " + std::to_string(code - 128) + (code - 128 == SIGKILL ? " (out of memory?)" : "") : message,
-              /*may_retry=*/true);
+    if (code == kTooLarge) {
+      finish(TrialState::kInvalid, message);
+    } else if (code > kBySignal) {
+      const int signal = code - kBySignal;
+      fail("ended by signal " + std::to_string(signal) + (signal == SIGKILL ? " (out of memory?)" : ""), /*may_retry=*/true);
+    } else {
+      // The same options will be as wrong again.
+      fail(message, /*may_retry=*/code != kWrongUsage);
+    }
     return End::kOther;
   }
 

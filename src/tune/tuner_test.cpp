@@ -177,10 +177,12 @@ TEST(Hyperband, TakesTheBestFurther) {
     Trial& trial = *std::ranges::find(all, promotion.number, &Trial::number);
     EXPECT_EQ(trial.state, TrialState::kPaused);
     // None better was left behind in its bracket.
-    for (const Trial& other : all)
-      if (other.state == TrialState::kPaused && other.place->bracket == trial.place->bracket &&
-          other.place->rung == trial.place->rung)
-        EXPECT_LE(other.figures.at("auc"), trial.figures.at("auc"));
+    for (const Trial& other : all) {
+      const bool beside = other.state == TrialState::kPaused && other.place->bracket == trial.place->bracket &&
+                          other.place->rung == trial.place->rung;
+      if (!beside) continue;
+      EXPECT_LE(other.figures.at("auc"), trial.figures.at("auc"));
+    }
     trial.epochs = promotion.epochs;
     trial.place = promotion.place;
     trial.state = promotion.epochs > 0 ? TrialState::kPaused : TrialState::kDone;

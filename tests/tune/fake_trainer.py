@@ -14,7 +14,7 @@ parser.add_argument("command")
 for name in ("data", "out", "arch", "optimizer"):
     parser.add_argument("--" + name, default="")
 for name, default in (("folds", 5), ("epochs", 4), ("seed", 1), ("threads", 1), ("checkpoint-every", 60), ("first", 0),
-                      ("max-parameters", 0), ("pause-after", 0), ("filters", 16), ("kernel", 3), ("dense", 64)):
+                      ("max-parameters", 0), ("pause-after", 0), ("filters", 16), ("kernel", 3), ("dense", 64), ("input", 224)):
     parser.add_argument("--" + name, type=int, default=default)
 for name, default in (("lr", 1e-3), ("dropout", 0.2), ("width", 1.0)):
     parser.add_argument("--" + name, type=float, default=default)
