@@ -92,8 +92,8 @@ Result<Done> write_fold(const fs::path& folder, const TrainingData& data, const 
   const std::vector<ScoredCase> cases = pneumonia_cases(data.dataset, scores);
   nlohmann::ordered_json figures;
   const nlohmann::ordered_json measured = to_json(measure(cases, 0.5, 0));
-  for (const char* name : {"auc", "accuracy", "sensitivity", "specificity", "f1", "average_precision",
-                           "brier", "ece"})
+  for (const char* name :
+       {"auc", "accuracy", "sensitivity", "specificity", "f1", "average_precision", "brier", "ece"})
     figures[name] = measured[name]["value"];
   if (const std::optional<double> beyond = beyond_confounder(data, scores))
     figures["auc_beyond_confounder"] = *beyond;
@@ -141,9 +141,8 @@ int crossval(const CrossvalArguments& arguments) {
               << held_out.size() << " held out\n";
     const fs::path folder = fs::path(arguments.out) / ("fold-" + std::to_string(fold + 1));
     TrainReporter reporter("fold " + std::to_string(fold + 1), classifier.train.batch_size);
-    const Result<std::shared_ptr<Classifier>> network =
-        train(classifier.train, data.classes, training, held_out, preprocessor, folder, reporter.callbacks(),
-              stop);
+    const Result<std::shared_ptr<Classifier>> network = train(
+        classifier.train, data.classes, training, held_out, preprocessor, folder, reporter.callbacks(), stop);
     reporter.clear();
     if (!network) return train_exit(network.error());
     const std::vector<FoldScore> of_fold = score_films(**network, data, in_fold, fold, preprocessor);

@@ -53,7 +53,8 @@ void add_classifier_options(CLI::App& command, const std::shared_ptr<ClassifierA
   command.add_option("--convolutions", train.scale.convolutions, "Of cnn3")->capture_default_str();
   command.add_option("--filters", train.scale.filters, "Of cnn3's first convolution, doubled in each next")
       ->capture_default_str();
-  command.add_option("--kernel", train.scale.kernel, "Side of cnn3's convolutions, odd")->capture_default_str();
+  command.add_option("--kernel", train.scale.kernel, "Side of cnn3's convolutions, odd")
+      ->capture_default_str();
   command.add_option("--dense", train.scale.dense, "Units of cnn3's dense layer")->capture_default_str();
   command
       .add_option("--max-parameters", train.max_parameters,

@@ -67,7 +67,11 @@ Result<double> duration_from(const std::string& text) {
     used = 0;
   }
   const std::string unit = text.substr(std::min(used, text.size()));
-  const double factor = unit.empty() || unit == "s" ? 1 : unit == "m" ? 60 : unit == "h" ? 3600 : unit == "d" ? 86400 : 0;
+  const double factor = unit.empty() || unit == "s" ? 1
+                        : unit == "m"               ? 60
+                        : unit == "h"               ? 3600
+                        : unit == "d"               ? 86400
+                                                    : 0;
   if (used == 0 || factor == 0 || !std::isfinite(value) || value <= 0)
     return Error{ErrorCode::kInvalidArgument, "'" + text + "' is no time (as 90s, 45m, 2h)"};
   return value * factor;
@@ -80,7 +84,8 @@ Result<fs::path> find_trainer(const std::string& given) {
   const fs::path self = fs::read_symlink("/proc/self/exe", failed);
   const fs::path beside = self.parent_path() / "xray-train";
   if (!failed && fs::exists(beside)) return beside;
-  return Error{ErrorCode::kNotFound, "there is no xray-train beside " + self.string() + "; name one with --trainer"};
+  return Error{ErrorCode::kNotFound,
+               "there is no xray-train beside " + self.string() + "; name one with --trainer"};
 }
 
 std::string name_of(const StudyChoice& choice) {
@@ -95,7 +100,8 @@ Result<std::unique_ptr<StudyStore>> open_store(const StudyChoice& choice, bool m
   const fs::path file = fs::path(choice.out) / kDatabase;
   if (choice.store.empty() && must_exist && !fs::exists(file))
     return Error{ErrorCode::kNotFound, choice.out + ": no study here (no " + kDatabase + ")"};
-  auto store = StudyStore::open(choice.store.empty() ? "sqlite:" + file.string() : choice.store, name_of(choice));
+  auto store =
+      StudyStore::open(choice.store.empty() ? "sqlite:" + file.string() : choice.store, name_of(choice));
   if (!store) return with_context(store.error(), choice.out);
   return store;
 }
@@ -120,8 +126,8 @@ Result<OpenStudy> open_study(const StudyChoice& choice) {
   if (!space) return with_context(space.error(), choice.out);
   auto trials = (*store)->trials();
   if (!trials) return with_context(trials.error(), choice.out);
-  return OpenStudy{std::move(*store), std::move(*settings), std::move(*space), json->value("data", std::string()),
-                   std::move(*trials)};
+  return OpenStudy{std::move(*store), std::move(*settings), std::move(*space),
+                   json->value("data", std::string()), std::move(*trials)};
 }
 
 int exit_of(const Error& error) {
@@ -187,7 +193,8 @@ Result<StudySettings> settings_of(const TuneOptions& options) {
   const bool hyperband = settings.tuner.kind == "hyperband";
   // What is hopeless in one objective may be the best in another.
   const bool several = settings.objectives().size() > 1;
-  settings.pruner.kind = options.pruner == "auto" ? (hyperband || several ? "none" : "median") : options.pruner;
+  settings.pruner.kind =
+      options.pruner == "auto" ? (hyperband || several ? "none" : "median") : options.pruner;
   if (auto known = check(settings.pruner); !known) return with_context(known.error(), "--pruner");
   if (hyperband && settings.pruner.kind != "none")
     return Error{ErrorCode::kInvalidArgument, "hyperband gives trials up by itself: no --pruner beside it"};
@@ -214,15 +221,17 @@ Result<Done> warm_start(const TuneOptions& options, StudyStore& store, const Stu
     const std::size_t fit = taken.size();
     const auto added = store.import(std::move(taken));
     if (!added) return added.error();
-    std::cerr << fmt::format("{}: {} of {} finished trials fit this space and its objectives; {} of them new\n", folder,
-                             fit, done, *added);
+    std::cerr << fmt::format(
+        "{}: {} of {} finished trials fit this space and its objectives; {} of them new\n", folder, fit, done,
+        *added);
   }
   return Done{};
 }
 
 void print_commands(const OpenStudy& study, const Trial& trial) {
   std::cout << "trial " << trial.number << ":\n";
-  for (const auto& [name, value] : trial.configuration.items()) std::cout << "  " << name << " = " << value_text(value) << '\n';
+  for (const auto& [name, value] : trial.configuration.items())
+    std::cout << "  " << name << " = " << value_text(value) << '\n';
   auto full = trainer_arguments("crossval", study.settings, study.space, trial.configuration, study.data);
   full.insert(full.end(), {"--out", "runs/crossval"});
   auto fit = trainer_arguments("fit", study.settings, study.space, trial.configuration, study.data);
@@ -316,7 +325,8 @@ int show(const StudyChoice& choice, std::size_t most, bool json) {
   if (json) {
     const auto curves = study->store->curves();
     if (!curves) return exit_of(curves.error());
-    std::cout << study_json(name_of(choice), study->settings, study->space, study->trials, *curves).dump(2) << '\n';
+    std::cout << study_json(name_of(choice), study->settings, study->space, study->trials, *curves).dump(2)
+              << '\n';
     return kExitOk;
   }
   std::cout << "space:\n" << study->space.summary() << '\n' << state_counts(study->trials) << "\n\n";
@@ -324,11 +334,13 @@ int show(const StudyChoice& choice, std::size_t most, bool json) {
   std::cout << trial_table(study->space, objectives, ranked(study->trials, objectives), most);
   if (objectives.size() > 1) {
     const auto front = pareto_front(study->trials, objectives);
-    std::cout << "\nbeaten by none in every objective:\n" << trial_table(study->space, objectives, front, front.size());
+    std::cout << "\nbeaten by none in every objective:\n"
+              << trial_table(study->space, objectives, front, front.size());
   }
   const auto importance = parameter_importance(study->space, study->trials, objectives.front().name);
   if (!importance.empty()) std::cout << "\nwhat " << objectives.front().name << " depends on:\n";
-  for (const auto& [name, share] : importance) std::cout << fmt::format("  {:>5.1f} %  {}\n", 100 * share, name);
+  for (const auto& [name, share] : importance)
+    std::cout << fmt::format("  {:>5.1f} %  {}\n", 100 * share, name);
   for (const Trial& trial : study->trials)
     if (trial.state == TrialState::kFailed || trial.state == TrialState::kInvalid)
       std::cout << "\ntrial " << trial.number << ' ' << name(trial.state) << ": " << trial.message << '\n';
@@ -357,7 +369,8 @@ int replay(const StudyChoice& choice, std::int64_t number, const std::string& da
   const auto recorded = trial_numbered(*study, number);
   if (!recorded) return exit_of(recorded.error());
   if ((*recorded)->state != TrialState::kDone)
-    return fail("trial " + std::to_string((*recorded)->number) + " is " + std::string(name((*recorded)->state)) +
+    return fail("trial " + std::to_string((*recorded)->number) + " is " +
+                    std::string(name((*recorded)->state)) +
                     ": only a trial that is done has figures to compare",
                 kExitUsage);
   const auto trainer = find_trainer(choice.trainer);
@@ -374,15 +387,19 @@ int replay(const StudyChoice& choice, std::int64_t number, const std::string& da
   const std::string why = again.message;
   fs::remove_all(folder);
   if (stop.stop_requested()) return kExitInterrupted;
-  if (again.state != TrialState::kDone) return fail("the trial ended as " + std::string(name(again.state)) + ": " + why);
+  if (again.state != TrialState::kDone)
+    return fail("the trial ended as " + std::string(name(again.state)) + ": " + why);
   bool same = true;
   for (const auto& [figure, value] : (*recorded)->figures) {
     if (figure == "seconds") continue;
     const auto now = again.figures.find(figure);
-    const bool equal = now != again.figures.end() && (now->second == value || (std::isnan(value) && std::isnan(now->second)));
+    const bool equal = now != again.figures.end() &&
+                       (now->second == value || (std::isnan(value) && std::isnan(now->second)));
     same = same && equal;
     std::cout << fmt::format("{:<24} {:<20} {}\n", figure, value,
-                             equal ? "same" : now == again.figures.end() ? "missing" : fmt::format("now {}", now->second));
+                             equal                        ? "same"
+                             : now == again.figures.end() ? "missing"
+                                                          : fmt::format("now {}", now->second));
   }
   std::cout << (same ? "the same to the last bit\n" : "not the same\n");
   return same ? kExitOk : kExitSomeFailed;
@@ -396,8 +413,8 @@ int fit(const StudyChoice& choice, std::int64_t number, const std::string& data,
   if (!trial) return exit_of(trial.error());
   const auto trainer = find_trainer(choice.trainer);
   if (!trainer) return exit_of(trainer.error());
-  std::vector<std::string> arguments = trainer_arguments("fit", study->settings, study->space, (*trial)->configuration,
-                                                         data.empty() ? study->data : data);
+  std::vector<std::string> arguments = trainer_arguments(
+      "fit", study->settings, study->space, (*trial)->configuration, data.empty() ? study->data : data);
   arguments.insert(arguments.end(), {"--out", out});
   arguments.insert(arguments.end(), more.begin(), more.end());
   std::cerr << shell_line(trainer->string(), arguments) << std::endl;
@@ -412,7 +429,8 @@ void add_study_options(CLI::App& command, StudyChoice& study, bool positional) {
   if (positional)
     command.add_option("STUDY", study.out, "Folder of the study")->required();
   else
-    command.add_option("--out", study.out, "Folder of the study; one that was stopped goes on")->type_name("STUDY");
+    command.add_option("--out", study.out, "Folder of the study; one that was stopped goes on")
+        ->type_name("STUDY");
   command
       .add_option("--store", study.store,
                   "Database that its workers share (default: sqlite:STUDY/study.sqlite; for many machines\n"
@@ -432,15 +450,16 @@ void add_search_options(CLI::App& command, TuneOptions& options) {
       ->check(CLI::IsMember({"random", "grid", "bayesian", "evolution", "hyperband"}))
       ->capture_default_str();
   command
-      .add_option("--objective", options.objectives,
-                  "What is to be best: auc, accuracy, brier, ece, parameters, seconds, ..., with :min or :max where\n"
-                  "the usual direction is not meant; several give a Pareto front (default: auc)")
+      .add_option(
+          "--objective", options.objectives,
+          "What is to be best: auc, accuracy, brier, ece, parameters, seconds, ..., with :min or :max where\n"
+          "the usual direction is not meant; several give a Pareto front (default: auc)")
       ->allow_extra_args(false)
       ->type_name("NAME");
   command.add_option("--budget", options.budget, "Time of the study in all: 90s, 45m, 2h")->type_name("TIME");
-  command.add_option("--trials", options.limits.trials, "Trials of the study in all")->check(CLI::Range(1, 1'000'000));
-  command
-      .add_option("--disk", options.limits.disk, "Most that its folder may take up, as 5GB")
+  command.add_option("--trials", options.limits.trials, "Trials of the study in all")
+      ->check(CLI::Range(1, 1'000'000));
+  command.add_option("--disk", options.limits.disk, "Most that its folder may take up, as 5GB")
       ->transform(CLI::AsSizeValue(/*kb_is_1000=*/true))
       ->type_name("SIZE");
   command.add_option("--trial-limit", options.trial_limit, "Seconds after which a trial counts as failed")
@@ -451,28 +470,35 @@ void add_search_options(CLI::App& command, TuneOptions& options) {
   command.add_option("--folds", settings.folds, "Films are divided by patient into so many folds")
       ->check(CLI::Range(2, 100))
       ->capture_default_str();
-  command.add_option("--use-folds", settings.use_folds, "Score a trial on the first so many of them (default: all)")
+  command
+      .add_option("--use-folds", settings.use_folds,
+                  "Score a trial on the first so many of them (default: all)")
       ->check(CLI::Range(1, 100));
   command
-      .add_option("--executions", settings.executions, "Runs of each configuration, with other seeds; their mean counts")
+      .add_option("--executions", settings.executions,
+                  "Runs of each configuration, with other seeds; their mean counts")
       ->check(CLI::Range(1, 100))
       ->capture_default_str();
   command.add_option("--epochs", settings.epochs, "Of every trial, where the space does not say")
       ->check(CLI::Range(1, 10'000));
   command
       .add_option("--pruner", options.pruner,
-                  "How hopeless trials are given up, by epochs of the first fold and after each fold: none, median, asha\n"
+                  "How hopeless trials are given up, by epochs of the first fold and after each fold: none, "
+                  "median, asha\n"
                   "(default: median; none with several objectives)")
       ->check(CLI::IsMember({"none", "median", "asha"}));
   command.add_option("--factor", settings.tuner.factor, "Of hyperband and asha: one in so many goes on")
       ->check(CLI::Range(2, 10))
       ->capture_default_str();
-  command.add_option("--initial", settings.tuner.initial, "Of bayesian and evolution: random trials at first")
+  command
+      .add_option("--initial", settings.tuner.initial, "Of bayesian and evolution: random trials at first")
       ->check(CLI::Range(1, 10'000));
   command.add_option("--grid-points", settings.tuner.grid_points, "Of grid: values that stand for a range")
       ->check(CLI::Range(2, 1000))
       ->capture_default_str();
-  command.add_option("--warm-start", options.warm_start, "Learn from an earlier study's trials, too; may be repeated")
+  command
+      .add_option("--warm-start", options.warm_start,
+                  "Learn from an earlier study's trials, too; may be repeated")
       ->allow_extra_args(false)
       ->type_name("STUDY");
   command.add_option("--max-parameters", settings.max_parameters, "Larger networks are not trained")
@@ -481,14 +507,17 @@ void add_search_options(CLI::App& command, TuneOptions& options) {
       ->check(CLI::Range(0, 100))
       ->capture_default_str();
   command
-      .add_option("--max-failures", options.limits.max_failures, "Stop after so many failed trials in a row; 0: never")
+      .add_option("--max-failures", options.limits.max_failures,
+                  "Stop after so many failed trials in a row; 0: never")
       ->check(CLI::Range(0, 1000))
       ->capture_default_str();
   command.add_option("--parallel", options.limits.parallel, "Trials at one time in this process")
       ->check(CLI::Range(1, 256))
       ->capture_default_str();
-  command.add_option("--threads", settings.threads, "Of a trial (default: cores / --parallel)")->check(CLI::Range(1, 1024));
-  command.add_option("--checkpoint-every", options.checkpoint_every, "Seconds of training that a crash may cost")
+  command.add_option("--threads", settings.threads, "Of a trial (default: cores / --parallel)")
+      ->check(CLI::Range(1, 1024));
+  command
+      .add_option("--checkpoint-every", options.checkpoint_every, "Seconds of training that a crash may cost")
       ->check(CLI::Range(1, 86'400))
       ->capture_default_str();
   command.add_option("--seed", settings.tuner.seed, "Of the search and the trials")->capture_default_str();
@@ -501,16 +530,19 @@ void add_tune(CLI::App& app, int& exit_code) {
   CLI::App* command = app.add_subcommand("tune", "Search for hyperparameters of the trainer");
   command->footer(
       "Every trial runs in processes of its own and is scored by cross-validation, divided by patient. The\n"
-      "same command goes on where it was stopped or killed; started a second time beside the first, or on another\n"
+      "same command goes on where it was stopped or killed; started a second time beside the first, or on "
+      "another\n"
       "machine with the same --store, it helps.\n"
       "\n"
       "Examples:\n"
       "  xray tune --space space.toml --data chest_xray/train --out studies/first --budget 2h\n"
-      "  xray tune --space space.toml --data chest_xray/train --out studies/wide --tuner hyperband --epochs 27\n"
+      "  xray tune --space space.toml --data chest_xray/train --out studies/wide --tuner hyperband --epochs "
+      "27\n"
       "  xray tune show studies/first          the best trials, and what matters\n"
       "  xray tune fit studies/first --out runs/winner    trains the winner, writes its model package\n"
       "\n"
-      "Exit code: 0 ended by itself, 1 trials failed or none was done, 2 wrong usage, 130 stopped by Ctrl-C.");
+      "Exit code: 0 ended by itself, 1 trials failed or none was done, 2 wrong usage, 130 stopped by "
+      "Ctrl-C.");
   add_search_options(*command, *options);
   command->callback([command, options, &exit_code] {
     if (command->get_subcommands().empty()) exit_code = tune(*options);
@@ -588,9 +620,7 @@ void add_tune(CLI::App& app, int& exit_code) {
       });
   add(
       "space", "Check a space and print what it holds",
-      [](CLI::App& sub, SubOptions& o) {
-        sub.add_option("FILE", o.file, "TOML file")->required();
-      },
+      [](CLI::App& sub, SubOptions& o) { sub.add_option("FILE", o.file, "TOML file")->required(); },
       [](const SubOptions& o) {
         const auto text = read_text(o.file, kMaxSpace);
         if (!text) return exit_of(with_context(text.error(), o.file));

@@ -44,7 +44,8 @@ std::string score_text(const std::vector<Objective>& objectives, const Trial& tr
   for (const Objective& objective : objectives) {
     const auto figure = trial.figures.find(objective.name);
     if (figure == trial.figures.end()) continue;
-    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", objective.name, figure_text(objective.name, figure->second));
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", objective.name,
+                        figure_text(objective.name, figure->second));
   }
   return text;
 }
@@ -89,9 +90,11 @@ std::string trial_table(const Space& space, const std::vector<Objective>& object
     text += fmt::format("{:>5}", trial.number);
     for (const Objective& objective : objectives) {
       const auto figure = trial.figures.find(objective.name);
-      text += fmt::format("  {:>12}", figure == trial.figures.end() ? "-" : figure_text(objective.name, figure->second));
+      text += fmt::format("  {:>12}",
+                          figure == trial.figures.end() ? "-" : figure_text(objective.name, figure->second));
     }
-    text += fmt::format("  {:>9}  {}\n", duration_text(trial.seconds), configuration_text(space, trial.configuration));
+    text += fmt::format("  {:>9}  {}\n", duration_text(trial.seconds),
+                        configuration_text(space, trial.configuration));
   }
   return text;
 }
@@ -100,9 +103,11 @@ std::string state_counts(const std::vector<Trial>& trials) {
   std::map<TrialState, int> counts;
   for (const Trial& trial : trials) ++counts[trial.state];
   std::string text;
-  for (const TrialState state : {TrialState::kDone, TrialState::kPruned, TrialState::kFailed, TrialState::kInvalid,
-                                 TrialState::kImported, TrialState::kRunning, TrialState::kPaused, TrialState::kWaiting})
-    if (counts[state] > 0) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", counts[state], name(state));
+  for (const TrialState state :
+       {TrialState::kDone, TrialState::kPruned, TrialState::kFailed, TrialState::kInvalid,
+        TrialState::kImported, TrialState::kRunning, TrialState::kPaused, TrialState::kWaiting})
+    if (counts[state] > 0)
+      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", counts[state], name(state));
   return text.empty() ? "no trials" : text;
 }
 
@@ -149,8 +154,10 @@ void TuneView::end(const Trial& trial) {
   trials_[trial.number] = trial;
   erase();
   std::string line = fmt::format("trial {} {}", trial.number, name(trial.state));
-  if (const std::string score = score_text(settings_.objectives(), trial); !score.empty()) line += ": " + score;
-  line += fmt::format(" ({}; {})", duration_text(trial.seconds), configuration_text(space_, trial.configuration));
+  if (const std::string score = score_text(settings_.objectives(), trial); !score.empty())
+    line += ": " + score;
+  line +=
+      fmt::format(" ({}; {})", duration_text(trial.seconds), configuration_text(space_, trial.configuration));
   if (!trial.message.empty() && trial.state != TrialState::kDone) line += "\n  " + trial.message;
   std::cerr << line << '\n';
   draw();
@@ -168,9 +175,10 @@ void TuneView::draw() {
   std::vector<Trial> all;
   for (const auto& [number, trial] : trials_) all.push_back(trial);
   std::vector<std::string> lines;
-  lines.push_back(cut(fmt::format("{}{}; {}", duration_text(seconds_),
-                                  limits_.budget > 0 ? " of " + duration_text(limits_.budget) : "", state_counts(all)),
-                      width));
+  lines.push_back(
+      cut(fmt::format("{}{}; {}", duration_text(seconds_),
+                      limits_.budget > 0 ? " of " + duration_text(limits_.budget) : "", state_counts(all)),
+          width));
   const auto best = ranked(all, settings_.objectives());
   if (!best.empty())
     lines.push_back(cut(fmt::format("best: trial {}, {} ({})", best.front()->number,
@@ -178,7 +186,9 @@ void TuneView::draw() {
                                     configuration_text(space_, best.front()->configuration)),
                         width));
   for (const auto& [number, running] : running_) {
-    std::string head = fmt::format("  {:>4}  {:>9}", number, duration_text(std::chrono::duration<double>(Clock::now() - running.since).count()));
+    std::string head =
+        fmt::format("  {:>4}  {:>9}", number,
+                    duration_text(std::chrono::duration<double>(Clock::now() - running.since).count()));
     if (running.epoch > 0) head += fmt::format("  fold {} epoch {}", running.fold, running.epoch);
     if (!running.curve.empty()) head += fmt::format("  {:.4f} ", running.curve.back());
     constexpr std::size_t kCurve = 12;

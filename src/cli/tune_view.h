@@ -12,7 +12,8 @@
 namespace xray {
 
 /// "lr 0.001, arch cnn3": the parameters that are not fixed, at most `width` columns.
-std::string configuration_text(const Space& space, const Configuration& configuration, std::size_t width = 1000);
+std::string configuration_text(const Space& space, const Configuration& configuration,
+                               std::size_t width = 1000);
 
 /// "1 h 02 min", "4 min 10 s", "12 s".
 std::string duration_text(double seconds);

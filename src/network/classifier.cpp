@@ -66,9 +66,7 @@ class MobileClassifier final : public Classifier {
 class PlainClassifier final : public Classifier {
  public:
   PlainClassifier(const Architecture& net, const NetworkOptions& options)
-      : name_(net.name),
-        dropout_(options.dropout < 0 ? net.dropout : options.dropout),
-        kernel_(net.kernel) {
+      : name_(net.name), dropout_(options.dropout < 0 ? net.dropout : options.dropout), kernel_(net.kernel) {
     int in = 1;
     for (int i = 0; i < net.convolutions; ++i) {
       const int out = net.stem << i;

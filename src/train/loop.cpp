@@ -244,7 +244,8 @@ Result<std::shared_ptr<Module>> run_loop(const TrainOptions& options, const Trai
   state.average = task.make();
   const std::int64_t per_epoch = task.steps_per_epoch;
   const std::int64_t steps = per_epoch * options.epochs;
-  const std::int64_t until = options.pause_after > 0 ? std::min(steps, per_epoch * options.pause_after) : steps;
+  const std::int64_t until =
+      options.pause_after > 0 ? std::min(steps, per_epoch * options.pause_after) : steps;
   const std::int64_t parameters = parameter_count(*state.network);
   if (options.max_parameters > 0 && parameters > options.max_parameters)
     return Error{ErrorCode::kTooLarge, "the network has " + std::to_string(parameters) +

@@ -53,8 +53,9 @@ class Autocast {
   bool on_;
 };
 
-/// Runs `task` in folder `run`, `options` having passed check_machine(): averaged weights, logs and checkpoints. Contract, files and failures are those of train(). Returns the
-/// averaged weights that are kept, in evaluation mode on the CPU.
+/// Runs `task` in folder `run`, `options` having passed check_machine(): averaged weights, logs and
+/// checkpoints. Contract, files and failures are those of train(). Returns the averaged weights that are
+/// kept, in evaluation mode on the CPU.
 Result<std::shared_ptr<torch::nn::Module>> run_loop(const TrainOptions& options, const TrainTask& task,
                                                     const std::filesystem::path& run,
                                                     const TrainCallbacks& callbacks,

@@ -29,12 +29,12 @@ struct TrainOptions {
   int input_size = 224;
   int epochs = 7;
   int batch_size = 32;
-  std::string optimizer = "adamw";       ///< or "adam", "sgd", "rmsprop"
-  double momentum = 0.9;                 ///< of SGD (Nesterov's) and RMSprop
-  std::string schedule = "one-cycle";    ///< or "cosine", "step", "constant": learning_rate_at()
-  double learning_rate = 6e-4;  ///< the highest
-  double warm_up = 0.15;        ///< share of all steps until then; not of "step" and "constant"
-  double weight_decay = 0.05;   ///< AdamW (Loshchilov 2019), else L2; not on batch norm and biases
+  std::string optimizer = "adamw";     ///< or "adam", "sgd", "rmsprop"
+  double momentum = 0.9;               ///< of SGD (Nesterov's) and RMSprop
+  std::string schedule = "one-cycle";  ///< or "cosine", "step", "constant": learning_rate_at()
+  double learning_rate = 6e-4;         ///< the highest
+  double warm_up = 0.15;               ///< share of all steps until then; not of "step" and "constant"
+  double weight_decay = 0.05;          ///< AdamW (Loshchilov 2019), else L2; not on batch norm and biases
   double label_smoothing = 0.05;
   double class_balance = 0.5;  ///< exponent of the inverse class frequency in the loss: 0 none, 1 full
   double ema = 0.99;           ///< decay per step of the averaged weights, which are what is kept
@@ -49,7 +49,7 @@ struct TrainOptions {
   AugmentOptions augment;
 
   // How far a run goes this time is no part of what it is.
-  int pause_after = 0;                        ///< epochs; the same command without it goes on. 0: to the end
+  int pause_after = 0;                         ///< epochs; the same command without it goes on. 0: to the end
   std::chrono::seconds checkpoint_every{300};  ///< within an epoch; there is one at the end of each
 };
 

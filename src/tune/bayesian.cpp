@@ -37,13 +37,15 @@ class BayesianTuner final : public Tuner {
     Random random = random_.fork(trials.size());
     const std::vector<Lesson> lessons = lessons_of(trials);
     const std::size_t dimensions = space_.encode(space_.defaults()).size();
-    const std::size_t initial =
-        options_.initial > 0 ? static_cast<std::size_t>(options_.initial) : std::clamp<std::size_t>(dimensions + 1, 4, 12);
+    const std::size_t initial = options_.initial > 0 ? static_cast<std::size_t>(options_.initial)
+                                                     : std::clamp<std::size_t>(dimensions + 1, 4, 12);
     const bool blind = lessons.size() < std::max<std::size_t>(initial, 2) || dimensions == 0;
     std::optional<GaussianProcess> process;
     double best = 0;
     if (!blind) process.emplace(learn(lessons, trials, random, best));
-    const auto draw = [&] { return process ? most_promising(*process, best, lessons, random) : space_.random(random); };
+    const auto draw = [&] {
+      return process ? most_promising(*process, best, lessons, random) : space_.random(random);
+    };
     Configuration configuration = unseen(space_, trials, random, draw);
     if (configuration.is_null()) return Exhausted{};
     return NewTrial{std::move(configuration)};
@@ -74,7 +76,8 @@ class BayesianTuner final : public Tuner {
     const std::size_t objectives = options_.objectives.size();
     VectorXd costs(static_cast<Index>(lessons.size()));
     if (objectives == 1) {
-      for (std::size_t i = 0; i < lessons.size(); ++i) costs[static_cast<Index>(i)] = lessons[i].costs.front();
+      for (std::size_t i = 0; i < lessons.size(); ++i)
+        costs[static_cast<Index>(i)] = lessons[i].costs.front();
       return costs;
     }
     std::vector<double> weights;
@@ -126,8 +129,8 @@ class BayesianTuner final : public Tuner {
     return process;
   }
 
-  Configuration most_promising(const GaussianProcess& process, double best, const std::vector<Lesson>& lessons,
-                               Random& random) const {
+  Configuration most_promising(const GaussianProcess& process, double best,
+                               const std::vector<Lesson>& lessons, Random& random) const {
     constexpr int kAnywhere = 1000;
     constexpr int kNearby = 400;
     std::vector<const Lesson*> good;

@@ -42,7 +42,8 @@ class EvolutionTuner final : public Tuner {
   static const Trial& winner(const std::vector<const Trial*>& done, Random& random) {
     constexpr std::size_t kTournament = 4;
     std::size_t best = random.below(done.size());
-    for (std::size_t i = 1; i < kTournament; ++i) best = std::min<std::size_t>(best, random.below(done.size()));
+    for (std::size_t i = 1; i < kTournament; ++i)
+      best = std::min<std::size_t>(best, random.below(done.size()));
     return *done[best];
   }
 
@@ -60,9 +61,9 @@ class EvolutionTuner final : public Tuner {
     return space_.build([&](const Parameter& parameter) {
       const auto inherited = mother.find(parameter.name);
       const auto other = father.find(parameter.name);
-      if (inherited == mother.end())
-        return other != father.end() ? *other : parameter.at(random.uniform());
-      if (std::ranges::find(open, parameter.name) != open.end()) return mutated(parameter, *inherited, random);
+      if (inherited == mother.end()) return other != father.end() ? *other : parameter.at(random.uniform());
+      if (std::ranges::find(open, parameter.name) != open.end())
+        return mutated(parameter, *inherited, random);
       return other != father.end() && random.uniform() < 0.5 ? *other : *inherited;
     });
   }

@@ -47,7 +47,8 @@ MatrixXd GaussianProcess::covariance(const Settings& settings) const {
   MatrixXd k(n, n);
   for (Index i = 0; i < n; ++i) {
     k(i, i) = variance + std::exp(settings[d + 1]) + kJitter;
-    for (Index j = 0; j < i; ++j) k(i, j) = k(j, i) = variance * matern((scaled.row(i) - scaled.row(j)).squaredNorm());
+    for (Index j = 0; j < i; ++j)
+      k(i, j) = k(j, i) = variance * matern((scaled.row(i) - scaled.row(j)).squaredNorm());
   }
   return k;
 }

@@ -14,9 +14,12 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 void set(google::protobuf::Value& to, const Json& value) {
-  if (value.is_boolean()) to.set_bool_value(value.get<bool>());
-  else if (value.is_number()) to.set_number_value(value.get<double>());
-  else to.set_string_value(value_text(value));
+  if (value.is_boolean())
+    to.set_bool_value(value.get<bool>());
+  else if (value.is_number())
+    to.set_number_value(value.get<double>());
+  else
+    to.set_string_value(value_text(value));
 }
 
 void write_plugin_data(EventFile& file, const std::string& tag, tensorboard::HParamsPluginData& data) {
@@ -34,7 +37,8 @@ void write_plugin_data(EventFile& file, const std::string& tag, tensorboard::HPa
 tensorboard::DataType type_of(const Parameter& parameter) {
   if (parameter.is_number()) return tensorboard::DATA_TYPE_FLOAT64;
   if (parameter.values.front().is_boolean()) return tensorboard::DATA_TYPE_BOOL;
-  return parameter.values.front().is_number() ? tensorboard::DATA_TYPE_FLOAT64 : tensorboard::DATA_TYPE_STRING;
+  return parameter.values.front().is_number() ? tensorboard::DATA_TYPE_FLOAT64
+                                              : tensorboard::DATA_TYPE_STRING;
 }
 
 }  // namespace
@@ -73,7 +77,8 @@ void write_hparams_trial(const std::filesystem::path& directory, const Trial& tr
   EventFile file(directory / folder.str());
   tensorboard::HParamsPluginData start;
   auto& session = *start.mutable_session_start_info();
-  for (const auto& [name, value] : trial.configuration.items()) set((*session.mutable_hparams())[name], value);
+  for (const auto& [name, value] : trial.configuration.items())
+    set((*session.mutable_hparams())[name], value);
   session.set_start_time_secs(wall_time() - trial.seconds);
   session.set_group_name(folder.str());
   write_plugin_data(file, "session_start_info", start);
@@ -88,7 +93,8 @@ void write_hparams_trial(const std::filesystem::path& directory, const Trial& tr
   if (event.has_summary()) file.write(event);
   tensorboard::HParamsPluginData end;
   const bool well = trial.state == TrialState::kDone || trial.state == TrialState::kPruned;
-  end.mutable_session_end_info()->set_status(well ? tensorboard::STATUS_SUCCESS : tensorboard::STATUS_FAILURE);
+  end.mutable_session_end_info()->set_status(well ? tensorboard::STATUS_SUCCESS
+                                                  : tensorboard::STATUS_FAILURE);
   end.mutable_session_end_info()->set_end_time_secs(wall_time());
   write_plugin_data(file, "session_end_info", end);
 }

@@ -36,12 +36,13 @@ class HyperbandTuner final : public Tuner {
   static std::vector<const Trial*> of_bracket(const std::vector<Trial>& trials, int round, int bracket) {
     std::vector<const Trial*> members;
     for (const Trial& trial : trials)
-      if (trial.place && trial.place->round == round && trial.place->bracket == bracket) members.push_back(&trial);
+      if (trial.place && trial.place->round == round && trial.place->bracket == bracket)
+        members.push_back(&trial);
     return members;
   }
 
-  std::optional<Proposal> in_bracket(const std::vector<Trial>& trials, const std::vector<const Trial*>& members,
-                                     BracketPlace place) const {
+  std::optional<Proposal> in_bracket(const std::vector<Trial>& trials,
+                                     const std::vector<const Trial*>& members, BracketPlace place) const {
     const std::vector<Rung>& rungs = brackets_[static_cast<std::size_t>(place.bracket)];
     if (members.size() < static_cast<std::size_t>(rungs.front().trials)) {
       Random random = random_.fork(trials.size());

@@ -119,7 +119,8 @@ std::vector<std::pair<std::string, double>> parameter_importance(const Space& sp
   std::vector<Tree> forest;
   for (int i = 0; i < kTrees; ++i) {
     std::vector<const Example*> drawn;
-    for (std::size_t k = 0; k < examples.size(); ++k) drawn.push_back(&examples[random.below(examples.size())]);
+    for (std::size_t k = 0; k < examples.size(); ++k)
+      drawn.push_back(&examples[random.below(examples.size())]);
     forest.emplace_back(std::move(drawn), random);
   }
   const auto predict = [&](const Configuration& configuration) {

@@ -49,7 +49,8 @@ bool is_hopeless(const PrunerOptions& options, const Objective& objective, const
     const double middle = others.size() % 2 == 1 ? others[half] : (others[half - 1] + others[half]) / 2;
     return *own > middle;
   }
-  const auto better = static_cast<double>(std::ranges::count_if(others, [&](double cost) { return cost < *own; }));
+  const auto better =
+      static_cast<double>(std::ranges::count_if(others, [&](double cost) { return cost < *own; }));
   return better >= std::ceil(static_cast<double>(others.size() + 1) / options.factor);
 }
 

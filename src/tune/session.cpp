@@ -46,7 +46,8 @@ std::string host() {
 
 void sleep_until_stopped(std::chrono::milliseconds time, const std::stop_token& stop) {
   const auto until = Clock::now() + time;
-  while (Clock::now() < until && !stop.stop_requested()) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  while (Clock::now() < until && !stop.stop_requested())
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
 }
 
 }  // namespace
@@ -129,7 +130,8 @@ void TuneSession::carry_out(Trial trial) {
           },
       .on_step =
           [&](const Trial& now, int step) {
-            if (const auto touched = patiently([&] { return store_.touch(now); }); !touched) fail(touched.error());
+            if (const auto touched = patiently([&] { return store_.touch(now); }); !touched)
+              fail(touched.error());
             if (settings_.pruner.kind == "none") return false;
             const auto all = patiently([&] { return store_.trials(); });
             return all && is_hopeless(settings_.pruner, settings_.objectives().front(), now, step, *all);
@@ -195,9 +197,10 @@ bool TuneSession::too_many_failures(const std::vector<Trial>& trials) const {
 
 void TuneSession::work(const Tuner& tuner, int slot) {
   const std::string worker = process_identity() + ":" + std::to_string(slot);
-  const StudyStore::ClaimRules rules{.worker = worker,
-                                     .is_gone = [&](const std::string& of) { return of == worker || is_gone(of); },
-                                     .max_trials = limits_.trials};
+  const StudyStore::ClaimRules rules{
+      .worker = worker,
+      .is_gone = [&](const std::string& of) { return of == worker || is_gone(of); },
+      .max_trials = limits_.trials};
   while (!halt_.stop_requested()) {
     auto claimed = patiently([&] { return store_.claim(rules, tuner); });
     if (!claimed) return fail(claimed.error());
@@ -208,7 +211,8 @@ void TuneSession::work(const Tuner& tuner, int slot) {
     if (!claimed->wait) {
       const auto all = patiently([&] { return store_.trials(); });
       if (!all) return fail(all.error());
-      const auto own = std::ranges::count_if(*all, [](const Trial& t) { return t.state != TrialState::kImported; });
+      const auto own =
+          std::ranges::count_if(*all, [](const Trial& t) { return t.state != TrialState::kImported; });
       return end_with(limits_.trials > 0 && own >= limits_.trials ? TuneEnd::kTrials : TuneEnd::kExhausted);
     }
     sleep_until_stopped(kIdle, halt_.get_token());

@@ -17,12 +17,12 @@ namespace xray {
 
 /// When a study ends, and what it keeps.
 struct TuneLimits {
-  double budget = 0;         ///< s of the study in all; 0: no limit
-  std::int64_t trials = 0;   ///< of the study, imported ones apart; 0: no limit
-  std::uint64_t disk = 0;    ///< bytes of its folder; 0: no limit
-  int keep = 3;              ///< best trials whose checkpoints stay
-  int max_failures = 3;      ///< trials in a row that fail
-  int parallel = 1;          ///< trials at one time in this process
+  double budget = 0;        ///< s of the study in all; 0: no limit
+  std::int64_t trials = 0;  ///< of the study, imported ones apart; 0: no limit
+  std::uint64_t disk = 0;   ///< bytes of its folder; 0: no limit
+  int keep = 3;             ///< best trials whose checkpoints stay
+  int max_failures = 3;     ///< trials in a row that fail
+  int parallel = 1;         ///< trials at one time in this process
 };
 
 /// Why run() came back.
@@ -52,7 +52,8 @@ class TuneSession {
   TuneSession(StudyStore& store, const StudySettings& settings, const Space& space, const TrialPlace& place,
               TuneLimits limits, TuneEvents events);
 
-  /// Until a limit is met or `stop` is requested. Failures: those of the store; kInvalidArgument of the tuner.
+  /// Until a limit is met or `stop` is requested. Failures: those of the store; kInvalidArgument of the
+  /// tuner.
   Result<TuneEnd> run(const std::stop_token& stop);
 
  private:

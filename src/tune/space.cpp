@@ -13,8 +13,8 @@ using Json = nlohmann::ordered_json;
 
 /// How many steps fit between `min` and `max`; a value that rounding puts just outside counts.
 std::size_t steps_between(const Parameter& p) {
-  const double steps = p.scale == Scale::kLinear ? (p.max - p.min) / p.step
-                                                 : std::log(p.max / p.min) / std::log(p.step);
+  const double steps =
+      p.scale == Scale::kLinear ? (p.max - p.min) / p.step : std::log(p.max / p.min) / std::log(p.step);
   return static_cast<std::size_t>(std::floor(steps + 1e-9));
 }
 
@@ -82,7 +82,9 @@ Json Parameter::at(double unit) const {
     const auto steps = static_cast<double>(index);
     if (scale == Scale::kLinear) return number(*this, min + steps * step);
     const double grown = min * std::pow(step, steps);
-    return number(*this, scale == Scale::kLog ? grown : min + max - min * std::pow(step, static_cast<double>(n - 1) - steps));
+    return number(*this, scale == Scale::kLog
+                             ? grown
+                             : min + max - min * std::pow(step, static_cast<double>(n - 1) - steps));
   }
   if (min == max) return number(*this, min);
   if (!is_plain_integer(*this)) return number(*this, value_at(*this, min, max, unit));
@@ -95,7 +97,8 @@ double Parameter::unit(const Json& value) const {
     for (std::size_t i = 0; i < n; ++i) {
       const double middle = (static_cast<double>(i) + 0.5) / static_cast<double>(n);
       const Json there = at(middle);
-      if (there == value || (is_number() && std::abs(there.get<double>() - value.get<double>()) <= 1e-6 * std::abs(there.get<double>())))
+      if (there == value || (is_number() && std::abs(there.get<double>() - value.get<double>()) <=
+                                                1e-6 * std::abs(there.get<double>())))
         return middle;
     }
     return 0.5;
@@ -118,7 +121,8 @@ bool Parameter::accepts(const Json& value) const {
 bool Space::is_active(const Parameter& parameter, const Configuration& configuration) const {
   return std::ranges::all_of(parameter.when, [&](const Parameter::Condition& condition) {
     const auto parent = configuration.find(condition.parent);
-    return parent != configuration.end() && std::ranges::find(condition.values, *parent) != condition.values.end();
+    return parent != configuration.end() &&
+           std::ranges::find(condition.values, *parent) != condition.values.end();
   });
 }
 
@@ -158,7 +162,7 @@ std::vector<Json> grid_values(const Parameter& p, int points) {
 void walk_grid(const Space& space, int points, const std::function<bool(const Configuration&)>& visit) {
   const std::vector<Parameter>& parameters = space.parameters();
   const std::function<bool(std::size_t, const Configuration&)> descend = [&](std::size_t next,
-                                                                           const Configuration& so_far) {
+                                                                             const Configuration& so_far) {
     while (next < parameters.size() && !space.is_active(parameters[next], so_far)) ++next;
     if (next == parameters.size()) return visit(so_far);
     for (const Json& value : grid_values(parameters[next], points)) {
@@ -213,7 +217,8 @@ std::vector<double> Space::encode(const Configuration& configuration) const {
       continue;
     }
     for (const Json& choice : parameter.values)
-      point.push_back(exists ? (choice == *value ? 1.0 : 0.0) : 1.0 / static_cast<double>(parameter.values.size()));
+      point.push_back(exists ? (choice == *value ? 1.0 : 0.0)
+                             : 1.0 / static_cast<double>(parameter.values.size()));
   }
   return point;
 }
@@ -248,8 +253,8 @@ std::string Space::summary() const {
   for (const Parameter& p : parameters_) {
     out << p.name << std::string(width + 2 - p.name.size(), ' ');
     if (p.is_number()) {
-      out << (p.kind == Parameter::Kind::kInteger ? "int    " : "float  ") << value_text(number(p, p.min)) << " to "
-          << value_text(number(p, p.max));
+      out << (p.kind == Parameter::Kind::kInteger ? "int    " : "float  ") << value_text(number(p, p.min))
+          << " to " << value_text(number(p, p.max));
       if (p.scale != Scale::kLinear) out << (p.scale == Scale::kLog ? ", log" : ", reverse log");
       if (p.step > 0) out << (p.scale == Scale::kLinear ? ", step " : ", factor ") << p.step;
     } else if (p.kind == Parameter::Kind::kFixed) {

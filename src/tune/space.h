@@ -34,7 +34,7 @@ struct Parameter {
   std::string name;    ///< with its scopes: "cnn.filters"
   std::string option;  ///< of the trainer: "filters"; "augment gamma" for --augment gamma=...
   Kind kind = Kind::kFixed;
-  double min = 0;   ///< of numbers
+  double min = 0;  ///< of numbers
   double max = 0;
   double step = 0;  ///< between numbers; on a log scale a factor. 0: none
   Scale scale = Scale::kLinear;

@@ -134,9 +134,8 @@ TEST(Space, HasParametersOnlyWhereTheirParentSaysSo) {
 
 TEST(Space, SpeaksTheTrainersCommandLine) {
   const Space space = space_of(kBranches);
-  const Configuration configuration = {{"input", 64},          {"arch", "cnn3"}, {"cnn.filters", 16},
-                                       {"cnn.lr", 1e-3},       {"augment.gamma", 0.5},
-                                       {"no-augment", true}};
+  const Configuration configuration = {{"input", 64},    {"arch", "cnn3"},       {"cnn.filters", 16},
+                                       {"cnn.lr", 1e-3}, {"augment.gamma", 0.5}, {"no-augment", true}};
   EXPECT_THAT(space.arguments(configuration),
               ElementsAre("--input", "64", "--arch", "cnn3", "--filters", "16", "--lr", "0.001", "--augment",
                           "gamma=0.5", "--no-augment"));
@@ -169,11 +168,14 @@ TEST(Space, RefusesWhatMakesNoSense) {
   EXPECT_THAT(error_of("[parameters.a]\ntype = \"float\"\nmin = 0.0\nmax = 1.0\nscale = \"log\""),
               HasSubstr("a log scale begins above 0"));
   EXPECT_THAT(error_of("[parameters.a]\ntype = \"fish\""), HasSubstr("not 'fish'"));
-  EXPECT_THAT(error_of("[parameters.a]\ntype = \"int\"\nmin = 1\nmax = 3\nmiddle = 2"), HasSubstr("int has no 'middle'"));
+  EXPECT_THAT(error_of("[parameters.a]\ntype = \"int\"\nmin = 1\nmax = 3\nmiddle = 2"),
+              HasSubstr("int has no 'middle'"));
   EXPECT_THAT(error_of("[parameters.a]\ntype = \"bool\"\nwhen = { b = 1 }"), HasSubstr("there is no 'b'"));
-  EXPECT_THAT(error_of("[parameters.a]\ntype = \"bool\"\nwhen = { b = true }\n[parameters.b]\ntype = \"bool\"\nwhen = "
-                       "{ a = true }"),
-              HasSubstr("circle"));
+  EXPECT_THAT(
+      error_of(
+          "[parameters.a]\ntype = \"bool\"\nwhen = { b = true }\n[parameters.b]\ntype = \"bool\"\nwhen = "
+          "{ a = true }"),
+      HasSubstr("circle"));
   EXPECT_THAT(error_of("[parameters.x.lr]\ntype = \"bool\"\n[parameters.y.lr]\ntype = \"bool\""),
               HasSubstr("same option"));
   EXPECT_THAT(error_of("[parameters.a]\ntype = \"choice\"\nvalues = [1]\ndefault = 2"), HasSubstr("line 4"));

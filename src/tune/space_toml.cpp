@@ -29,7 +29,8 @@ Json scalar(const toml::node& node) {
   if (const auto* text = node.as_string()) return text->get();
   if (const auto* integer = node.as_integer()) return integer->get();
   if (const auto* boolean = node.as_boolean()) return boolean->get();
-  if (const auto* real = node.as_floating_point(); real != nullptr && std::isfinite(real->get())) return real->get();
+  if (const auto* real = node.as_floating_point(); real != nullptr && std::isfinite(real->get()))
+    return real->get();
   return nullptr;
 }
 
@@ -76,7 +77,8 @@ class Reader {
     if (const toml::table* table = node.as_table()) {
       if (key != "augment") return wrong(node, "'" + key + "' is a table");
       for (const auto& [inner, value] : *table)
-        if (auto read = add_fixed("augment." + std::string(inner.str()), value, {}); !read) return read.error();
+        if (auto read = add_fixed("augment." + std::string(inner.str()), value, {}); !read)
+          return read.error();
       return Done{};
     }
     return add_fixed(key, node, {});
@@ -86,7 +88,8 @@ class Reader {
                          std::vector<Parameter::Condition> when) {
     Parameter parameter{.name = name, .option = option_of(name), .when = std::move(when)};
     parameter.values.push_back(scalar(node));
-    if (parameter.values.front().is_null()) return wrong(node, "'" + name + "' is not a text, number or boolean");
+    if (parameter.values.front().is_null())
+      return wrong(node, "'" + name + "' is not a text, number or boolean");
     return add(std::move(parameter), node);
   }
 
@@ -173,7 +176,7 @@ class Reader {
       if (!is_name(*option)) return wrong(table, "'" + name + "': the option is not a name");
       parameter.option = *option;
     }
-    auto filled = type == "choice"  ? read_choice(parameter, table)
+    auto filled = type == "choice" ? read_choice(parameter, table)
                   : type == "bool" ? read_boolean(parameter)
                                    : read_number(parameter, table, type == "int");
     if (!filled) return filled.error();
@@ -201,7 +204,8 @@ class Reader {
                               " values");
     for (const toml::node& node : *values) {
       Json value = scalar(node);
-      if (value.is_null()) return wrong(node, "'" + parameter.name + "': a value is not a text, number or boolean");
+      if (value.is_null())
+        return wrong(node, "'" + parameter.name + "': a value is not a text, number or boolean");
       if (std::ranges::find(parameter.values, value) != parameter.values.end())
         return wrong(node, "'" + parameter.name + "': " + value_text(value) + " stands there twice");
       parameter.values.push_back(std::move(value));
@@ -240,9 +244,10 @@ class Reader {
     if (p.scale != Scale::kLinear && p.min <= 0)
       return wrong(table, "'" + p.name + "': a log scale begins above 0");
     if (p.step < 0 || (p.step > 0 && p.scale != Scale::kLinear && p.step <= 1))
-      return wrong(table, "'" + p.name + "': a step is above 0, on a log scale (where it is a factor) above 1");
+      return wrong(table,
+                   "'" + p.name + "': a step is above 0, on a log scale (where it is a factor) above 1");
     constexpr double kMostSteps = 1e6;
-    const double steps = p.step == 0                    ? 0
+    const double steps = p.step == 0                 ? 0
                          : p.scale == Scale::kLinear ? (p.max - p.min) / p.step
                                                      : std::log(p.max / p.min) / std::log(p.step);
     if (steps > kMostSteps) return wrong(table, "'" + p.name + "': more than a million steps");
@@ -265,7 +270,8 @@ Result<std::vector<Parameter>> in_order(std::vector<Parameter> parameters) {
   for (const Parameter& parameter : parameters) {
     for (const Parameter::Condition& condition : parameter.when) {
       const auto parent = by_name.find(condition.parent);
-      if (parent == by_name.end()) return of(parameter, "there is no '" + condition.parent + "' to depend on");
+      if (parent == by_name.end())
+        return of(parameter, "there is no '" + condition.parent + "' to depend on");
       for (const Json& value : condition.values)
         if (!parent->second->accepts(value))
           return of(parameter, "'" + condition.parent + "' is never " + value_text(value));
@@ -276,7 +282,8 @@ Result<std::vector<Parameter>> in_order(std::vector<Parameter> parameters) {
   while (ordered.size() < parameters.size()) {
     const std::size_t before = ordered.size();
     for (const Parameter& parameter : parameters) {
-      const bool ready = std::ranges::all_of(parameter.when, [&](const auto& c) { return placed.contains(c.parent); });
+      const bool ready =
+          std::ranges::all_of(parameter.when, [&](const auto& c) { return placed.contains(c.parent); });
       if (!ready || placed.contains(parameter.name)) continue;
       placed.insert(parameter.name);
       ordered.push_back(parameter);
@@ -306,9 +313,8 @@ Result<Space> Space::parse(std::string_view text) {
   if (text.size() > kMaxToml) return Error{ErrorCode::kTooLarge, "larger than 1 MiB"};
   const toml::parse_result parsed = toml::parse(text);
   if (!parsed) {
-    return Error{ErrorCode::kInvalidArgument,
-                 "line " + std::to_string(parsed.error().source().begin.line) + ": " +
-                     std::string(parsed.error().description())};
+    return Error{ErrorCode::kInvalidArgument, "line " + std::to_string(parsed.error().source().begin.line) +
+                                                  ": " + std::string(parsed.error().description())};
   }
   auto read = Reader().read(parsed.table());
   if (!read) return read.error();
@@ -318,7 +324,8 @@ Result<Space> Space::parse(std::string_view text) {
   for (std::size_t i = 0; i < ordered->size(); ++i)
     for (std::size_t k = 0; k < i; ++k)
       if ((*ordered)[i].option == (*ordered)[k].option && !exclude_each_other((*ordered)[i], (*ordered)[k]))
-        return of((*ordered)[i], "sets the same option as '" + (*ordered)[k].name + "' and may exist beside it");
+        return of((*ordered)[i],
+                  "sets the same option as '" + (*ordered)[k].name + "' and may exist beside it");
   Space space;
   space.parameters_ = std::move(*ordered);
   return space;

@@ -99,9 +99,10 @@ std::vector<std::string> trainer_arguments(const std::string& command, const Stu
 std::string shell_line(const std::string& program, const std::vector<std::string>& arguments) {
   std::string line = program;
   for (const std::string& argument : arguments) {
-    const bool plain = !argument.empty() &&
-                       argument.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                                  "_-+=./:,@%") == std::string::npos;
+    const bool plain =
+        !argument.empty() && argument.find_first_not_of(
+                                 "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                 "_-+=./:,@%") == std::string::npos;
     if (plain) {
       line += " " + argument;
       continue;

@@ -24,7 +24,8 @@ Json curve_lines(const std::vector<CurvePoint>& curves, const std::string& figur
   for (const CurvePoint& point : curves) {
     const auto value = point.figures.find(figure);
     if (value == point.figures.end() || !std::isfinite(value->second)) continue;
-    if (last == nullptr || last->trial != point.trial || last->execution != point.execution || last->fold != point.fold)
+    if (last == nullptr || last->trial != point.trial || last->execution != point.execution ||
+        last->fold != point.fold)
       lines.push_back({{"trial", point.trial},
                        {"execution", point.execution},
                        {"fold", point.fold},
@@ -51,15 +52,16 @@ Json study_json(const std::string& name, const StudySettings& settings, const Sp
   json["best"] = numbers(ranked(trials, settings.objectives()));
   json["front"] = numbers(pareto_front(trials, settings.objectives()));
   json["importance"] = Json::array();
-  for (const auto& [parameter, share] : parameter_importance(space, trials, settings.objectives().front().name))
+  for (const auto& [parameter, share] :
+       parameter_importance(space, trials, settings.objectives().front().name))
     json["importance"].push_back({{"parameter", parameter}, {"share", share}});
   json["curves"] = curve_lines(curves, "validation_AUC");
   return json;
 }
 
 Result<Done> write_study_page(const std::filesystem::path& path, const std::string& name,
-                              const StudySettings& settings, const Space& space, const std::vector<Trial>& trials,
-                              const std::vector<CurvePoint>& curves) {
+                              const StudySettings& settings, const Space& space,
+                              const std::vector<Trial>& trials, const std::vector<CurvePoint>& curves) {
   const Json data = {{"kind", "study"},
                      {"folder", name},
                      {"created", rfc3339(std::chrono::system_clock::now())},

@@ -21,7 +21,8 @@ using sql::Transaction;
 constexpr std::int64_t kPause = 10'000;  ///< ms
 
 std::int64_t now_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
       .count();
 }
 
@@ -34,7 +35,8 @@ Json to_json(const Figures& figures) {
 
 Figures figures_from(const Json& json) {
   Figures figures;
-  for (const auto& [name, value] : json.items()) figures[name] = value.is_null() ? std::nan("") : value.get<double>();
+  for (const auto& [name, value] : json.items())
+    figures[name] = value.is_null() ? std::nan("") : value.get<double>();
   return figures;
 }
 
@@ -59,7 +61,8 @@ Json to_json(const Trial& trial) {
                {"created_at", trial.created_at},
                {"ended_at", trial.ended_at}};
   if (trial.place)
-    json["place"] = {{"round", trial.place->round}, {"bracket", trial.place->bracket}, {"rung", trial.place->rung}};
+    json["place"] = {
+        {"round", trial.place->round}, {"bracket", trial.place->bracket}, {"rung", trial.place->rung}};
   json["progress"] = Json::array();
   for (const auto& [step, value] : trial.progress)
     if (std::isfinite(value)) json["progress"].push_back({step, value});
@@ -86,7 +89,8 @@ Result<Trial> trial_from_json(const Json& json) try {
     const Json& place = json.at("place");
     trial.place = BracketPlace{place.at("round"), place.at("bracket"), place.at("rung")};
   }
-  for (const Json& step : json.at("progress")) trial.progress[step.at(0).get<int>()] = step.at(1).get<double>();
+  for (const Json& step : json.at("progress"))
+    trial.progress[step.at(0).get<int>()] = step.at(1).get<double>();
   return trial;
 } catch (const nlohmann::json::exception& error) {
   return Error{ErrorCode::kStorage, std::string("a trial's record cannot be read: ") + error.what()};
@@ -95,7 +99,8 @@ Result<Trial> trial_from_json(const Json& json) try {
 Result<std::unique_ptr<StudyStore>> StudyStore::open(const std::string& url, const std::string& name) {
   auto database = sql::open_database(url);
   if (!database) return database.error();
-  if (auto migrated = sql::migrate(**database, "study", study_migration_files()); !migrated) return migrated.error();
+  if (auto migrated = sql::migrate(**database, "study", study_migration_files()); !migrated)
+    return migrated.error();
   return std::unique_ptr<StudyStore>(new StudyStore(std::move(*database), name));
 }
 
@@ -157,9 +162,10 @@ void StudyStore::insert(sql::Connection& connection, const Trial& trial) {
 }
 
 std::int64_t StudyStore::put(sql::Connection& connection, const Trial& trial, const std::string& of_worker) {
-  Query update(connection,
-               "UPDATE trial SET state = ?, worker = ?, seen_at = ?, record = ? WHERE study = ? AND number = ?"
-               " AND worker = ?");
+  Query update(
+      connection,
+      "UPDATE trial SET state = ?, worker = ?, seen_at = ?, record = ? WHERE study = ? AND number = ?"
+      " AND worker = ?");
   update.bind(name(trial.state))
       .bind(trial.worker)
       .bind(now_ms())
@@ -178,7 +184,8 @@ Result<StudyStore::Claimed> StudyStore::claim(const ClaimRules& rules, const Tun
     const std::vector<Trial> all = read_trials(*connection);
     std::set<std::int64_t> stale;
     {
-      Query query(*connection, "SELECT number FROM trial WHERE study = ? AND state = 'running' AND seen_at < ?");
+      Query query(*connection,
+                  "SELECT number FROM trial WHERE study = ? AND state = 'running' AND seen_at < ?");
       query.bind(name_).bind(now_ms() - std::chrono::milliseconds(rules.stale).count());
       while (query.step()) stale.insert(query.integer(0));
     }
@@ -209,7 +216,8 @@ Result<StudyStore::Claimed> StudyStore::claim(const ClaimRules& rules, const Tun
       trial.place = promotion->place;
       return take(std::move(trial));
     }
-    const auto own = std::ranges::count_if(all, [](const Trial& t) { return t.state != TrialState::kImported; });
+    const auto own =
+        std::ranges::count_if(all, [](const Trial& t) { return t.state != TrialState::kImported; });
     if (rules.max_trials > 0 && own >= rules.max_trials) return Claimed{.wait = running};
     const auto& fresh = std::get<NewTrial>(proposal);
     Trial trial{.number = all.empty() ? 1 : all.back().number + 1,
@@ -285,8 +293,9 @@ Result<std::vector<CurvePoint>> StudyStore::curves() {
     while (query.step()) {
       const Json figures = Json::parse(query.text(4), nullptr, false);
       if (!figures.is_object()) return Error{ErrorCode::kStorage, "a learning curve cannot be read"};
-      points.push_back({query.integer(0), static_cast<int>(query.integer(1)), static_cast<int>(query.integer(2)),
-                        static_cast<int>(query.integer(3)), figures_from(figures)});
+      points.push_back({query.integer(0), static_cast<int>(query.integer(1)),
+                        static_cast<int>(query.integer(2)), static_cast<int>(query.integer(3)),
+                        figures_from(figures)});
     }
     return points;
   });

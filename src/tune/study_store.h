@@ -29,7 +29,8 @@ nlohmann::ordered_json to_json(const Trial& trial);
 Result<Trial> trial_from_json(const nlohmann::ordered_json& json);
 
 /// A study in a database that its workers share, in one process or on many machines. Every call is one
-/// transaction, and what it returned from survives a crash. Thread-safe. Failures: kStorage, kBusy (try again).
+/// transaction, and what it returned from survives a crash. Thread-safe. Failures: kStorage, kBusy (try
+/// again).
 class StudyStore {
  public:
   /// Opens `url` (sql::open_database) for the study of that name, which may not exist yet.
@@ -59,8 +60,8 @@ class StudyStore {
   /// Takes a dead worker's trial, or one that waits, or what `tuner` proposes.
   Result<Claimed> claim(const ClaimRules& rules, const Tuner& tuner);
 
-  /// Says that the worker lives, and stores the trial. False where another worker has it by now: then this one
-  /// has to let go.
+  /// Says that the worker lives, and stores the trial. False where another worker has it by now: then this
+  /// one has to let go.
   Result<bool> touch(const Trial& trial);
 
   /// Adds trials of an earlier study, numbered after those that are there; those that came before from the

@@ -116,7 +116,8 @@ TEST_P(Study, GivesWaitingTrialsFirst) {
 }
 
 TEST_P(Study, ImportsOnce) {
-  Trial trial{.configuration = {{"n", 1}}, .state = TrialState::kDone, .figures = {{"auc", 0.9}}, .from = "old 7"};
+  Trial trial{
+      .configuration = {{"n", 1}}, .state = TrialState::kDone, .figures = {{"auc", 0.9}}, .from = "old 7"};
   EXPECT_EQ(*store_->import({trial}), 1);
   EXPECT_EQ(*store_->import({trial}), 0);
   EXPECT_EQ(store_->trials()->at(0).state, TrialState::kImported);
@@ -127,7 +128,8 @@ TEST_P(Study, ImportsOnce) {
 TEST_P(Study, KeepsCurvesOfEachEpochOnce) {
   ASSERT_TRUE(store_->claim(rules("w"), tuner_)->trial);
   for (const double auc : {0.5, 0.6})
-    ASSERT_TRUE(store_->add({.trial = 1, .execution = 1, .fold = 2, .epoch = 3, .figures = {{"validation_AUC", auc}}}));
+    ASSERT_TRUE(store_->add(
+        {.trial = 1, .execution = 1, .fold = 2, .epoch = 3, .figures = {{"validation_AUC", auc}}}));
   const auto curves = *store_->curves();
   ASSERT_EQ(curves.size(), 1U);
   EXPECT_EQ(curves[0].figures.at("validation_AUC"), 0.6);

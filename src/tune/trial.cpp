@@ -47,10 +47,11 @@ std::vector<double> crowding(const std::vector<std::vector<double>>& costs, cons
 Result<Objective> objective_from(const std::string& text) {
   const std::size_t colon = std::min(text.find(':'), text.size());
   Objective objective{.name = text.substr(0, colon)};
-  static const std::set<std::string_view> kLess = {"brier", "ece", "parameters", "seconds", "validation_loss",
-                                                   "train_loss"};
+  static const std::set<std::string_view> kLess = {"brier",           "ece",       "parameters", "seconds",
+                                                   "validation_loss", "train_loss"};
   if (objective.name.empty() ||
-      objective.name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_") != std::string::npos)
+      objective.name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_") !=
+          std::string::npos)
     return Error{ErrorCode::kInvalidArgument, "'" + text + "' names no figure (as auc or parameters:min)"};
   objective.maximise = !kLess.contains(objective.name);
   if (colon == text.size()) return objective;
@@ -102,7 +103,8 @@ std::optional<std::vector<double>> Trial::costs(const std::vector<Objective>& ob
   return all;
 }
 
-std::vector<const Trial*> finished(const std::vector<Trial>& trials, const std::vector<Objective>& objectives) {
+std::vector<const Trial*> finished(const std::vector<Trial>& trials,
+                                   const std::vector<Objective>& objectives) {
   std::vector<const Trial*> all;
   for (const Trial& trial : trials)
     if ((trial.state == TrialState::kDone || trial.state == TrialState::kImported) && trial.costs(objectives))
@@ -118,7 +120,8 @@ std::vector<int> pareto_ranks(const std::vector<std::vector<double>>& costs) {
     for (std::size_t i = 0; i < costs.size(); ++i) {
       if (ranks[i] >= 0) continue;
       bool beaten = false;
-      for (std::size_t k = 0; k < costs.size() && !beaten; ++k) beaten = ranks[k] < 0 && dominates(costs[k], costs[i]);
+      for (std::size_t k = 0; k < costs.size() && !beaten; ++k)
+        beaten = ranks[k] < 0 && dominates(costs[k], costs[i]);
       if (!beaten) front.push_back(i);
     }
     for (const std::size_t i : front) ranks[i] = rank;
@@ -132,7 +135,8 @@ std::vector<const Trial*> ranked(const std::vector<Trial>& trials, const std::ve
   if (all.empty()) return all;
   std::vector<std::vector<double>> costs;
   for (const Trial* trial : all) costs.push_back(*trial->costs(objectives));
-  const std::vector<int> ranks = objectives.size() == 1 ? std::vector<int>(all.size(), 0) : pareto_ranks(costs);
+  const std::vector<int> ranks =
+      objectives.size() == 1 ? std::vector<int>(all.size(), 0) : pareto_ranks(costs);
   const std::vector<double> apart =
       objectives.size() == 1 ? std::vector<double>(all.size(), 0) : crowding(costs, ranks);
   std::vector<std::size_t> order(all.size());
@@ -146,7 +150,8 @@ std::vector<const Trial*> ranked(const std::vector<Trial>& trials, const std::ve
   return sorted;
 }
 
-std::vector<const Trial*> pareto_front(const std::vector<Trial>& trials, const std::vector<Objective>& objectives) {
+std::vector<const Trial*> pareto_front(const std::vector<Trial>& trials,
+                                       const std::vector<Objective>& objectives) {
   const std::vector<const Trial*> all = finished(trials, objectives);
   std::vector<std::vector<double>> costs;
   for (const Trial* trial : all) costs.push_back(*trial->costs(objectives));

@@ -14,7 +14,7 @@ namespace xray {
 
 /// What a study makes large or small: a figure of the trainer by name.
 struct Objective {
-  std::string name;     ///< "auc", "accuracy", "brier", "parameters", "seconds", ...
+  std::string name;  ///< "auc", "accuracy", "brier", "parameters", "seconds", ...
   bool maximise = true;
 
   /// The figure so turned that less is better.
@@ -26,9 +26,9 @@ Result<Objective> objective_from(const std::string& text);
 std::string to_text(const Objective& objective);
 
 enum class TrialState {
-  kWaiting,   ///< for a worker
-  kRunning,   ///< a worker has it
-  kPaused,    ///< as far as its limit of epochs; a tuner may take it further
+  kWaiting,  ///< for a worker
+  kRunning,  ///< a worker has it
+  kPaused,   ///< as far as its limit of epochs; a tuner may take it further
   kDone,
   kPruned,    ///< given up as hopeless
   kFailed,    ///< as often as may be
@@ -56,11 +56,12 @@ struct Trial {
   TrialState state = TrialState::kWaiting;
   int epochs = 0;  ///< limit of its run; 0: all
   std::optional<BracketPlace> place;
-  Figures figures;         ///< means over folds and executions; of what there is, where it is not done
-  /// Mean of the first objective after each step (epochs of the first fold, then whole folds); what pruners compare.
+  Figures figures;  ///< means over folds and executions; of what there is, where it is not done
+  /// Mean of the first objective after each step (epochs of the first fold, then whole folds); what pruners
+  /// compare.
   std::map<int, double> progress;
   int failures = 0;
-  std::string message;     ///< of the last failure, or why it was given up
+  std::string message;  ///< of the last failure, or why it was given up
   std::string worker;
   std::string from;        ///< the study and number that it was imported from
   double seconds = 0;      ///< that its processes ran
@@ -73,15 +74,19 @@ struct Trial {
 };
 
 /// Trials with costs that count in full: done or imported.
-std::vector<const Trial*> finished(const std::vector<Trial>& trials, const std::vector<Objective>& objectives);
+std::vector<const Trial*> finished(const std::vector<Trial>& trials,
+                                   const std::vector<Objective>& objectives);
 
-/// Best first: by the one objective, or by Pareto rank, the more apart from others (crowding distance, Deb 2002) first.
+/// Best first: by the one objective, or by Pareto rank, the more apart from others (crowding distance, Deb
+/// 2002) first.
 std::vector<const Trial*> ranked(const std::vector<Trial>& trials, const std::vector<Objective>& objectives);
 
 /// Those that no other beats in every objective.
-std::vector<const Trial*> pareto_front(const std::vector<Trial>& trials, const std::vector<Objective>& objectives);
+std::vector<const Trial*> pareto_front(const std::vector<Trial>& trials,
+                                       const std::vector<Objective>& objectives);
 
-/// Rank of each point (rows of costs), 0 for those that none dominates, 1 for those that only they dominate...
+/// Rank of each point (rows of costs), 0 for those that none dominates, 1 for those that only they
+/// dominate...
 std::vector<int> pareto_ranks(const std::vector<std::vector<double>>& costs);
 
 }  // namespace xray

@@ -57,8 +57,10 @@ std::optional<CurvePoint> epoch_of(const std::string& line) {
   CurvePoint point;
   for (const auto& [name, value] : json.items()) {
     if (!value.is_number()) continue;
-    if (name == "epoch") point.epoch = static_cast<int>(value.get<double>());
-    else if (name != "step") point.figures[name] = value.get<double>();
+    if (name == "epoch")
+      point.epoch = static_cast<int>(value.get<double>());
+    else if (name != "step")
+      point.figures[name] = value.get<double>();
   }
   return point;
 }
@@ -141,7 +143,8 @@ class Run {
       }
       if (place_.limit > 0 && trial_.seconds > place_.limit) {
         child->end(kGrace);
-        fail("took longer than " + std::to_string(static_cast<int>(place_.limit)) + " s", /*may_retry=*/false);
+        fail("took longer than " + std::to_string(static_cast<int>(place_.limit)) + " s",
+             /*may_retry=*/false);
         return End::kOther;
       }
       if (Clock::now() > next_beat) {
@@ -163,7 +166,8 @@ class Run {
       finish(TrialState::kInvalid, message);
     } else if (code > kBySignal) {
       const int signal = code - kBySignal;
-      fail("ended by signal " + std::to_string(signal) + (signal == SIGKILL ? " (out of memory?)" : ""), /*may_retry=*/true);
+      fail("ended by signal " + std::to_string(signal) + (signal == SIGKILL ? " (out of memory?)" : ""),
+           /*may_retry=*/true);
     } else {
       // The same options will be as wrong again.
       fail(message, /*may_retry=*/code != kWrongUsage);
@@ -173,7 +177,8 @@ class Run {
 
   void fail(const std::string& message, bool may_retry) {
     ++trial_.failures;
-    finish(may_retry && trial_.failures <= settings_.retries ? TrialState::kWaiting : TrialState::kFailed, message);
+    finish(may_retry && trial_.failures <= settings_.retries ? TrialState::kWaiting : TrialState::kFailed,
+           message);
   }
 
   /// Reads what is new. True where the trial is hopeless.

@@ -38,7 +38,8 @@ bool run_trial(Trial& trial, const StudySettings& settings, const Space& space, 
 /// Figures of a fold as the trainer left them (fold-N/quality.json): by name. kNotFound, kIo, kDamaged.
 Result<Figures> read_fold_figures(const std::filesystem::path& fold);
 
-/// The trainer's name of a figure in its per-epoch records: "auc" is "validation_AUC". Empty where it has none.
+/// The trainer's name of a figure in its per-epoch records: "auc" is "validation_AUC". Empty where it has
+/// none.
 std::string epoch_figure(const std::string& objective);
 
 }  // namespace xray

@@ -42,9 +42,8 @@ class GridTuner final : public Tuner {
 }  // namespace
 
 Configuration first_configuration(const Space& space, const std::vector<Trial>& trials) {
-  const bool known = std::ranges::all_of(space.parameters(), [](const Parameter& p) {
-    return !p.start.is_null() || p.count() == 1;
-  });
+  const bool known = std::ranges::all_of(
+      space.parameters(), [](const Parameter& p) { return !p.start.is_null() || p.count() == 1; });
   return known && trials.empty() ? space.defaults() : Configuration();
 }
 

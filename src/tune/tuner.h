@@ -45,14 +45,15 @@ struct TunerOptions {
   std::string kind = "bayesian";  ///< random, grid, bayesian, evolution, hyperband
   std::vector<Objective> objectives;
   std::uint64_t seed = 1;
-  int initial = 0;     ///< of bayesian and evolution: random trials at first; 0: as they see fit
+  int initial = 0;  ///< of bayesian and evolution: random trials at first; 0: as they see fit
   int grid_points = 10;
   int population = 20;  ///< of evolution
   int max_epochs = 0;   ///< of hyperband: of a trial that goes all the way
   int factor = 3;       ///< of hyperband: one of so many goes on
 };
 
-/// `space` outlives the tuner. kInvalidArgument for a kind that is none, or settings that it cannot work with.
+/// `space` outlives the tuner. kInvalidArgument for a kind that is none, or settings that it cannot work
+/// with.
 Result<std::unique_ptr<Tuner>> make_tuner(const Space& space, const TunerOptions& options);
 
 // The kinds; make_tuner() checked what they are given.
@@ -86,7 +87,8 @@ Configuration unseen(const Space& space, const std::vector<Trial>& trials, Rando
     if (Configuration configuration = space.random(random); is_new(configuration)) return configuration;
   // Few are left: look at all of them, where they can be counted.
   constexpr std::size_t kMost = 20'000;
-  const bool countable = std::ranges::all_of(space.parameters(), [](const Parameter& p) { return p.count() > 0; });
+  const bool countable =
+      std::ranges::all_of(space.parameters(), [](const Parameter& p) { return p.count() > 0; });
   if (!countable) return space.random(random);
   const std::size_t size = space.grid_size(static_cast<int>(kMost), kMost);
   if (size >= kMost) return space.random(random);

@@ -51,7 +51,10 @@ double hills(const Configuration& c) {
 }
 
 Trial done(const Configuration& configuration, std::int64_t number, double auc) {
-  return {.number = number, .configuration = configuration, .state = TrialState::kDone, .figures = {{"auc", auc}}};
+  return {.number = number,
+          .configuration = configuration,
+          .state = TrialState::kDone,
+          .figures = {{"auc", auc}}};
 }
 
 std::vector<Trial> search(const Space& space, const TunerOptions& options, int trials) {
@@ -75,7 +78,8 @@ double best_after(const std::string& kind, int trials, std::uint64_t seed) {
 double mean_best(const std::string& kind, int trials) {
   constexpr int kSeeds = 8;
   double sum = 0;
-  for (int seed = 1; seed <= kSeeds; ++seed) sum += best_after(kind, trials, static_cast<std::uint64_t>(seed));
+  for (int seed = 1; seed <= kSeeds; ++seed)
+    sum += best_after(kind, trials, static_cast<std::uint64_t>(seed));
   return sum / kSeeds;
 }
 
@@ -94,7 +98,8 @@ TEST(Tuner, ProposesTheSameAgainFromTheSameTrials) {
     const TunerOptions options{.kind = kind, .objectives = {{"auc"}}, .seed = 5};
     const auto first = search(space, options, 20);
     const auto second = search(space, options, 20);
-    for (std::size_t i = 0; i < first.size(); ++i) EXPECT_EQ(first[i].configuration, second[i].configuration) << kind;
+    for (std::size_t i = 0; i < first.size(); ++i)
+      EXPECT_EQ(first[i].configuration, second[i].configuration) << kind;
   }
 }
 
@@ -122,7 +127,8 @@ type = "bool"
 }
 
 TEST(Tuner, BeginsWithTheDefaults) {
-  const Space space = space_of("[parameters.dropout]\ntype = \"float\"\nmin = 0.0\nmax = 1.0\ndefault = 0.25");
+  const Space space =
+      space_of("[parameters.dropout]\ntype = \"float\"\nmin = 0.0\nmax = 1.0\ndefault = 0.25");
   const auto tuner = make_tuner(space, {.kind = "bayesian", .objectives = {{"auc"}}});
   EXPECT_EQ(std::get<NewTrial>((*tuner)->propose({})).configuration["dropout"], 0.25);
 }
@@ -150,8 +156,8 @@ TEST(Hyperband, HasTheBracketsOfThePaper) {
     for (const Rung& rung : rungs) all.emplace_back(rung.trials, rung.epochs);
     return all;
   };
-  EXPECT_THAT(numbers(brackets[0]), ElementsAre(std::pair(81, 1), std::pair(27, 3), std::pair(9, 9), std::pair(3, 27),
-                                                std::pair(1, 81)));
+  EXPECT_THAT(numbers(brackets[0]), ElementsAre(std::pair(81, 1), std::pair(27, 3), std::pair(9, 9),
+                                                std::pair(3, 27), std::pair(1, 81)));
   EXPECT_THAT(numbers(brackets[3]), ElementsAre(std::pair(8, 27), std::pair(2, 81)));
   EXPECT_THAT(numbers(brackets[4]), ElementsAre(std::pair(5, 81)));
 }
@@ -166,7 +172,8 @@ TEST(Hyperband, TakesTheBestFurther) {
   for (int i = 0; i < 22; ++i) {
     const Proposal proposal = (*tuner)->propose(all);
     if (const auto* fresh = std::get_if<NewTrial>(&proposal)) {
-      Trial trial = done(fresh->configuration, static_cast<std::int64_t>(all.size()) + 1, hills(fresh->configuration));
+      Trial trial =
+          done(fresh->configuration, static_cast<std::int64_t>(all.size()) + 1, hills(fresh->configuration));
       trial.state = fresh->epochs > 0 ? TrialState::kPaused : TrialState::kDone;
       trial.epochs = fresh->epochs;
       trial.place = fresh->place;
@@ -178,7 +185,8 @@ TEST(Hyperband, TakesTheBestFurther) {
     EXPECT_EQ(trial.state, TrialState::kPaused);
     // None better was left behind in its bracket.
     for (const Trial& other : all) {
-      const bool beside = other.state == TrialState::kPaused && other.place->bracket == trial.place->bracket &&
+      const bool beside = other.state == TrialState::kPaused &&
+                          other.place->bracket == trial.place->bracket &&
                           other.place->rung == trial.place->rung;
       if (!beside) continue;
       EXPECT_LE(other.figures.at("auc"), trial.figures.at("auc"));

@@ -24,7 +24,7 @@ const screenshots = env.XRAY_SCREENSHOTS ?? join(root, "build/screenshots");
 const temporary = mkdtempSync(join(tmpdir(), "xray-report-"));
 const films = join(temporary, "films");
 const hostile = "<img src=x onerror=console.error('markup')>&amp;.jpeg";
-const pages = { exploration: join(temporary, "exploration.html"), evaluation: join(temporary, "evaluation.html") };
+const pages = { exploration: join(temporary, "exploration.html"), evaluation: join(temporary, "evaluation.html"), study: join(temporary, "study/report.html") };
 let browser;
 
 function xray(...args) {
@@ -51,6 +51,13 @@ before(async () => {
   makeFilms();
   xray("explore", films, "--scores", join(temporary, "scores.csv"), "--out", pages.exploration);
   xray("evaluate", films, "--model", env.XRAY_TEST_MODEL, "--report", pages.evaluation);
+  const space = join(temporary, "space.toml");
+  writeFileSync(
+    space,
+    `[parameters.lr]\ntype = "float"\nmin = 1e-4\nmax = 1e-1\nscale = "log"\n[parameters.filters]\ntype = "int"\nmin = 8\nmax = 64\n`,
+  );
+  xray("tune", "--space", space, "--data", films, "--out", join(temporary, "study"), "--trainer", join(root, "tests/tune/fake_trainer.py"),
+    "--trials", "12", "--use-folds", "1", "--objective", "auc", "--objective", "parameters");
   browser = await chromium.launch({
     executablePath: env.XRAY_CHROMIUM ?? "/usr/bin/chromium",
     args: ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"],
@@ -109,6 +116,7 @@ const titles = {
     "Reliability",
     "Sensitivity and specificity by subgroup",
   ],
+  study: ["auc by trial", "parameters against auc", "Importance of the parameters", "Parallel coordinates", "AUC by epoch"],
 };
 
 /** Every drawing stands under its title, with words for those who do not see it. */
@@ -205,4 +213,15 @@ reportTest("Heat maps lie over the mistakes until they are switched off", "evalu
 
 test("A report is one small file", { skip }, () => {
   assert.ok(statSync(pages.evaluation).size < 1_500_000);
+});
+
+reportTest("a study shows its history, its front and every trial", "study", { colorScheme: "light" }, async (page) => {
+  await assertDrawn(page, "study");
+  await assertAccessible(page);
+  assert.equal(await page.locator("#trials tbody tr").count(), 12);
+  const best = await page.locator("#overview .tile-value").first().innerText();
+  const scores = await page.locator("#trials tbody tr td:nth-child(3)").allInnerTexts();
+  assert.equal(best, scores.sort().at(-1));
+  assert.doesNotMatch(await page.locator("footer").innerText(), /patients/);
+  await page.screenshot({ path: join(screenshots, "report-study.png"), fullPage: true });
 });
