@@ -21,6 +21,9 @@ install(FILES ${openvino_runtime} DESTINATION ${runtime_dir})
 
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/models/ DESTINATION ${CMAKE_INSTALL_DATADIR}/xray/models)
 install(FILES ${CMAKE_SOURCE_DIR}/src/serve/grpc/open_inference.proto DESTINATION ${CMAKE_INSTALL_DATADIR}/xray)
+# A service for systemd, which nothing starts by itself; deploy/debian/postinst puts its settings in place.
+install(FILES ${CMAKE_SOURCE_DIR}/deploy/systemd/xray.service DESTINATION lib/systemd/system)
+install(FILES ${CMAKE_SOURCE_DIR}/deploy/systemd/xray.default DESTINATION ${CMAKE_INSTALL_DATADIR}/xray)
 install(FILES README.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 set(CPACK_PACKAGE_NAME xray-chest)
@@ -35,4 +38,7 @@ set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION science)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS ${openvino_libraries_dir})
+set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA
+  ${CMAKE_SOURCE_DIR}/deploy/debian/postinst ${CMAKE_SOURCE_DIR}/deploy/debian/prerm ${CMAKE_SOURCE_DIR}/deploy/debian/postrm)
+set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 include(CPack)

@@ -19,6 +19,7 @@ void add_evaluate(CLI::App& app, int& exit_code);
 void add_explore(CLI::App& app, int& exit_code);
 void add_bench(CLI::App& app, int& exit_code);
 void add_serve(CLI::App& app, int& exit_code);
+void add_health(CLI::App& app, int& exit_code);
 void add_tune(CLI::App& app, int& exit_code);
 /// A group: `xray model quantize`, `pin`, `import`, `export`.
 void add_model(CLI::App& app, int& exit_code);

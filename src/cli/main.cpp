@@ -20,6 +20,7 @@ constexpr const char* kExamples =
     "  xray compare BEFORE AFTER              what changed between two films of a patient\n"
     "  xray explore chest_xray --out data.html  what the pictures are like, as a page\n"
     "  xray serve                             the web page on http://127.0.0.1:8080\n"
+    "  xray health                            whether a server is ready\n"
     "  xray bench                             how many pictures a second this machine reads\n"
     "  xray tune --space FILE ...             search for hyperparameters of the trainer\n"
     "  xray model quantize MODEL ...          a package with the network in 8 bit\n"
@@ -40,6 +41,7 @@ int run(int argc, char** argv) {
   xray::add_explore(app, exit_code);
   xray::add_bench(app, exit_code);
   xray::add_serve(app, exit_code);
+  xray::add_health(app, exit_code);
   xray::add_tune(app, exit_code);
   xray::add_model(app, exit_code);
 

@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <cctype>
 #include <map>
 #include <memory>
 #include <string>
@@ -32,6 +34,19 @@ void add_log_options(CLI::App& command, ServeOptions& options) {
       ->envname("XRAY_LOG_LEVEL");
 }
 
+/// Containers and units are set up by variables: --max-bytes is $XRAY_MAX_BYTES too.
+void take_from_environment(CLI::App& command) {
+  for (CLI::Option* option : command.get_options()) {
+    if (option == command.get_help_ptr() || !option->get_envname().empty()) continue;
+    // $XRAY_MODEL is the default package of every command, and gives way to --model-dir.
+    if (option->check_lname("model")) continue;
+    std::string variable = "XRAY_" + option->get_lnames().at(0);
+    std::ranges::replace(variable, '-', '_');
+    std::ranges::transform(variable, variable.begin(), [](unsigned char c) { return std::toupper(c); });
+    option->envname(variable);
+  }
+}
+
 }  // namespace
 
 void add_serve(CLI::App& app, int& exit_code) {
@@ -42,6 +57,7 @@ void add_serve(CLI::App& app, int& exit_code) {
       "on another address than this machine's own, put a proxy with one in front, and have it pass\n"
       "on the Host field. SIGTERM and Ctrl-C finish what is running and stop; SIGHUP looks at\n"
       "--model-dir at once.\n"
+      "Every option may be given as a variable too: $XRAY_MAX_BYTES for --max-bytes.\n"
       "/readyz says when the model has passed its self-test; /metrics counts what happens, for\n"
       "Prometheus. The log holds no file names and nothing of patients.\n"
       "\n"
@@ -54,8 +70,8 @@ void add_serve(CLI::App& app, int& exit_code) {
       "Exit code: 0 stopped when asked to, 1 could not start, 2 wrong usage.");
   command
       ->add_option("--listen", options->listen,
-                   "Address to listen on; port 0 takes a free one (default: 127.0.0.1:8080, or port $PORT)")
-      ->type_name("HOST:PORT");
+                   "Address to listen on; port 0 takes a free one, no port is $PORT or 8080 (default: 127.0.0.1)")
+      ->type_name("HOST[:PORT]");
   command
       ->add_option("--grpc", options->grpc,
                    "Serve the Open Inference Protocol (KServe v2, Triton) over gRPC there too (default: not)")
@@ -91,6 +107,11 @@ void add_serve(CLI::App& app, int& exit_code) {
                    "Clients connected at one time (default: 512)")
       ->type_name("N")
       ->check(CLI::Range(1, 100'000));
+  command
+      ->add_option("--max-held", options->max_held,
+                   "Bytes of all requests' bodies and answers in memory at one time (default: 512 MiB)")
+      ->transform(CLI::AsSizeValue(false))
+      ->type_name("SIZE");
   add_limit_options(*command, options->limits);
   command
       ->add_option("--metrics", options->metrics,
@@ -103,6 +124,7 @@ void add_serve(CLI::App& app, int& exit_code) {
       ->check(CLI::Range(0.0, 3600.0));
   add_lock_options(*command, options->lock);
   add_log_options(*command, *options);
+  take_from_environment(*command);
   command->callback([options, &exit_code] { exit_code = Service(*options).run(); });
 }
 

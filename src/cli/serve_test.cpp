@@ -217,6 +217,30 @@ TEST_F(ServeTest, TakesThePortFromTheEnvironment) {
   EXPECT_EQ(Program(without_listen, {"PORT=http"}).wait(), 2);
 }
 
+TEST_F(ServeTest, TakesEveryOptionFromTheEnvironment) {
+  std::vector<std::string> without_listen = arguments("");
+  without_listen.erase(without_listen.begin() + 1, without_listen.begin() + 3);
+  const Program program(without_listen, {"PORT=0", "XRAY_LISTEN=127.0.0.1", "XRAY_MAX_BYTES=1KB"});
+  const std::uint16_t port = port_in(program.read_line());
+  ASSERT_NE(port, 0);
+  EXPECT_EQ(
+      TestClient(port).request("POST", "/api/v1/findings", {{"Content-Type", "image/png"}}, std::string(1025, 'x')).status,
+      413);
+  EXPECT_EQ(Program(without_listen, {"XRAY_THREADS=none"}).wait(), 2);
+}
+
+TEST_F(ServeTest, HealthTellsWhetherItIsReady) {
+  const Program program(arguments("127.0.0.1:0"));
+  const std::uint16_t port = port_in(program.read_line());
+  EXPECT_EQ(readiness(port).status, 200);
+  const std::string self = "PORT=" + std::to_string(port);
+  EXPECT_EQ(Program({"health"}, {self}).wait(), 0);
+  EXPECT_EQ(Program({"health"}, {self, "XRAY_LISTEN=0.0.0.0"}).wait(), 0);
+  EXPECT_EQ(Program({"health", "http://127.0.0.1:" + std::to_string(port) + "/nothing"}).wait(), 1);
+  EXPECT_EQ(Program({"health", "--timeout", "1", "http://127.0.0.1:1"}).wait(), 1);
+  EXPECT_EQ(Program({"health", "127.0.0.1:80"}).wait(), 2);
+}
+
 TEST_F(ServeTest, IsReadyOnceThePinnedPicturesHaveTheirScores) {
   ASSERT_TRUE(write_selftest(dir_ / "tiny", pin_selftest(dir_ / "tiny").value()));
   {

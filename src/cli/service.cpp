@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <iostream>
 #include <iterator>
 
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "cli/serve_address.h"
 #include "cli/store_url.h"
 #include "common/parallel.h"
 #include "diagnose/selftest.h"
@@ -31,18 +31,6 @@ constexpr std::chrono::seconds kLookAtCertificates{5};
 std::uint64_t inference_body(const DecodeLimits& limits) {
   constexpr std::uint64_t kNames = 64U << 10U;
   return limits.max_bytes + limits.max_bytes / 2 + kNames;
-}
-
-/// --listen, else loopback with the port in $PORT, else the default.
-Result<ListenAddress> listen_address(const ServeOptions& options) {
-  if (!options.listen.empty()) return parse_listen_address(options.listen);
-  ListenAddress address;
-  const char* port = std::getenv("PORT");  // NOLINT(concurrency-mt-unsafe): nothing else runs yet
-  if (port == nullptr || *port == '\0') return address;
-  const Result<std::uint16_t> parsed = parse_port(port);
-  if (!parsed) return with_context(parsed.error(), "$PORT");
-  address.port = *parsed;
-  return address;
 }
 
 int fail_to_start(const Error& error) {
@@ -83,7 +71,7 @@ int Service::listen() {
     if (!loaded) return fail(loaded.error().message);
     tls_ = std::move(*loaded);
   }
-  const auto address = listen_address(options_);
+  const auto address = serve_address(options_.listen);
   if (!address) return fail(address.error().message, kExitUsage);
   GrpcCertificate certificate;
   if (tls_) {
@@ -103,6 +91,7 @@ int Service::listen() {
   if (!wanted) return fail(wanted.error().message, kExitUsage);
   HttpOptions http = std::move(*wanted);
   http.max_connections = static_cast<std::size_t>(options_.max_connections);
+  http.max_buffered = options_.max_held;
   http.observer = &metrics_;
   http.stop_delay =
       std::chrono::round<std::chrono::milliseconds>(std::chrono::duration<double>(options_.stop_delay));

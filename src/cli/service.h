@@ -44,6 +44,7 @@ struct ServeOptions {
   int batch = 64;
   int max_wait = 750;  ///< ms
   int max_connections = 512;
+  std::uint64_t max_held = HttpOptions().max_buffered;
   DecodeLimits limits;
   LockOptions lock;
   std::string metrics;  ///< HOST:PORT, "off", or empty: where the page is

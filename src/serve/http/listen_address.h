@@ -17,6 +17,9 @@ struct ListenAddress {
 /// "HOST:PORT", "[IPV6]:PORT". kInvalidArgument.
 Result<ListenAddress> parse_listen_address(std::string_view text);
 
+/// The same, or a host alone, which gets `port`.
+Result<ListenAddress> parse_listen_address(std::string_view text, std::uint16_t port);
+
 /// "8080". kInvalidArgument.
 Result<std::uint16_t> parse_port(std::string_view text);
 
