@@ -11,7 +11,7 @@ say = @printf '\033[1m[xray]\033[0m %s\n'
 on = $(if $(filter 1 on ON yes,$(1)),ON,OFF)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test weights lint format package bench compare asan tsan fuzz clean
+.PHONY: help run build test weights lint format package image beanstalk bench compare asan tsan fuzz clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z -]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,26 @@ format: ## put our sources into shape
 package: ## a relocatable .deb in build/release
 	@$(MAKE) --no-print-directory build TRAIN=$(TRAIN)
 	@cd $(BUILD) && cpack -G DEB
+
+# The tests' package may be any; what ships is built here. As root: it makes a root file system.
+image_folder := build/image
+define build_package
+	@scripts/setup serve deploy
+	@cmake --preset release -DXRAY_TRAIN=OFF >/dev/null
+	@cmake --build $(BUILD) --target xray -j $(JOBS)
+	@mkdir -p $(image_folder)
+	@export SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)}; \
+	  (cd $(BUILD) && cpack -G DEB >/dev/null) && cp $(BUILD)/xray-chest_*.deb $(image_folder)/xray.deb && \
+	  deploy/make-sbom build --out $(image_folder)/build.cdx.json
+endef
+
+image: ## the container image's root file system, bill of materials and licences in build/image
+	$(build_package)
+	@deploy/rootfs $(image_folder)/xray.deb $(image_folder)/build.cdx.json $(image_folder)
+
+beanstalk: ## the bundle for AWS Elastic Beanstalk in build/image
+	$(build_package)
+	@deploy/beanstalk/bundle $(image_folder)/xray.deb $(image_folder)/build.cdx.json $(image_folder)/xray-beanstalk.zip
 
 bench: ## micro-benchmarks beside the code
 	@scripts/setup serve test
