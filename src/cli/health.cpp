@@ -82,7 +82,8 @@ asio::awaitable<Answer> exchange(Stream& stream, const Question& question) {
   http::request<http::empty_body> request(http::verb::get, question.path, 11);
   const std::string port = std::to_string(question.address.port);
   const bool ipv6 = question.address.host.find(':') != std::string::npos;
-  request.set(http::field::host, (ipv6 ? "[" + question.address.host + "]" : question.address.host) + ":" + port);
+  request.set(http::field::host,
+              (ipv6 ? "[" + question.address.host + "]" : question.address.host) + ":" + port);
   request.set(http::field::user_agent, "xray health");
   request.set(http::field::connection, "close");
   co_await http::async_write(stream, request, asio::use_awaitable);
@@ -151,7 +152,8 @@ int run_health(const HealthOptions& options) {
 
 void add_health(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<HealthOptions>();
-  CLI::App* command = app.add_subcommand("health", "Ask a server whether it is ready, as container engines do");
+  CLI::App* command =
+      app.add_subcommand("health", "Ask a server whether it is ready, as container engines do");
   command->footer(
       "Without a URL it asks the server that `xray serve` with the same $XRAY_LISTEN, $PORT and\n"
       "$XRAY_TLS_CERT runs on this machine; without a path it asks /readyz.\n"

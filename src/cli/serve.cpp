@@ -69,8 +69,9 @@ void add_serve(CLI::App& app, int& exit_code) {
       "\n"
       "Exit code: 0 stopped when asked to, 1 could not start, 2 wrong usage.");
   command
-      ->add_option("--listen", options->listen,
-                   "Address to listen on; port 0 takes a free one, no port is $PORT or 8080 (default: 127.0.0.1)")
+      ->add_option(
+          "--listen", options->listen,
+          "Address to listen on; port 0 takes a free one, no port is $PORT or 8080 (default: 127.0.0.1)")
       ->type_name("HOST[:PORT]");
   command
       ->add_option("--grpc", options->grpc,

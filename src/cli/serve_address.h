@@ -7,8 +7,8 @@
 
 namespace xray {
 
-/// Where `xray serve` listens for `listen`, what --listen says: HOST:PORT; HOST with the port in $PORT, else 8080;
-/// or, where it is empty, loopback with that port. kInvalidArgument names what is wrong.
+/// Where `xray serve` listens for `listen`, what --listen says: HOST:PORT; HOST with the port in $PORT, else
+/// 8080; or, where it is empty, loopback with that port. kInvalidArgument names what is wrong.
 Result<ListenAddress> serve_address(const std::string& listen);
 
 }  // namespace xray

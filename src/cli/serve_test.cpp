@@ -223,9 +223,10 @@ TEST_F(ServeTest, TakesEveryOptionFromTheEnvironment) {
   const Program program(without_listen, {"PORT=0", "XRAY_LISTEN=127.0.0.1", "XRAY_MAX_BYTES=1KB"});
   const std::uint16_t port = port_in(program.read_line());
   ASSERT_NE(port, 0);
-  EXPECT_EQ(
-      TestClient(port).request("POST", "/api/v1/findings", {{"Content-Type", "image/png"}}, std::string(1025, 'x')).status,
-      413);
+  EXPECT_EQ(TestClient(port)
+                .request("POST", "/api/v1/findings", {{"Content-Type", "image/png"}}, std::string(1025, 'x'))
+                .status,
+            413);
   EXPECT_EQ(Program(without_listen, {"XRAY_THREADS=none"}).wait(), 2);
 }
 
