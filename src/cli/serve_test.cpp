@@ -376,7 +376,7 @@ TEST_F(ServeTest, SaysWhyItCannotStart) {
   const std::uint16_t port = port_in(first.read_line());
   ASSERT_NE(port, 0);
   EXPECT_EQ(Program(arguments("127.0.0.1:" + std::to_string(port))).wait(), 1);
-  EXPECT_EQ(Program(arguments("nonsense")).wait(), 2);
+  EXPECT_EQ(Program(arguments("8080")).wait(), 2);
   auto grpc = arguments("127.0.0.1:0");
   grpc.insert(grpc.end(), {"--grpc", "127.0.0.1:" + std::to_string(port)});
   EXPECT_EQ(Program(grpc).wait(), 1);

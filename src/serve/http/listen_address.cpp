@@ -31,8 +31,10 @@ Result<ListenAddress> parse_listen_address(std::string_view text) {
 
 Result<ListenAddress> parse_listen_address(std::string_view text, std::uint16_t port) {
   const bool bracketed = text.starts_with('[');
-  const bool alone = bracketed ? text.ends_with(']') : text.find(':') == std::string_view::npos;
-  // What stands for a port is not looked at as one: "8080" is a host here, and none that is found.
+  // "8080" is no host: it was meant as a port.
+  const bool alone = bracketed ? text.ends_with(']')
+                               : text.find(':') == std::string_view::npos &&
+                                     text.find_first_not_of("0123456789") != std::string_view::npos;
   return parse_listen_address(alone ? std::string(text) + ":" + std::to_string(port) : std::string(text));
 }
 

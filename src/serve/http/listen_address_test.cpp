@@ -17,7 +17,7 @@ TEST(ListenAddress, GivesAHostAloneThePort) {
   EXPECT_EQ(parse_listen_address("0.0.0.0", 5000).value().host, "0.0.0.0");
   EXPECT_EQ(parse_listen_address("[::]", 5000).value().host, "::");
   EXPECT_EQ(parse_listen_address("localhost:80", 5000).value().port, 80);
-  for (const char* text : {"", "[]", "::", "localhost:", ":80", "[::"})
+  for (const char* text : {"", "[]", "::", "localhost:", ":80", "[::", "8080"})
     EXPECT_FALSE(parse_listen_address(text, 5000)) << text;
 }
 
