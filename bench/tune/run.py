@@ -8,7 +8,8 @@ of a trial; `xray tune` reads the folder anew for each trial, in that trial's pr
 epoch (no test on its best), gives hopeless trials up, and keeps checkpoints.
 
     bench/tune/run.py --data chest_xray/train                     # 3 seeds of 4 minutes each: 24 minutes
-    bench/tune/run.py --data chest_xray/train --memory            # 200 trials of both: how memory grows
+    bench/tune/run.py --data chest_xray/train --memory --films 100 --input 32 --epochs 1
+                                                                  # 200 short trials of both: how memory grows
 
 Makes a virtual environment (TensorFlow, Keras Tuner, Matplotlib) in build/tune and keeps it; prints a table and
 writes build/tune/result.json and .svg (--out)."""
@@ -48,11 +49,11 @@ PREPARE = """
 import csv, pathlib, sys
 import numpy
 from PIL import Image
-data, scores, side, out, most = pathlib.Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4], int(sys.argv[5])
+data, scores, side, out = pathlib.Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]
 held = {row["file"] for row in csv.DictReader(open(scores))}
 sides = {"train": ([], []), "test": ([], [])}
 for label, name in enumerate(["NORMAL", "PNEUMONIA"]):
-    for path in sorted((data / name).iterdir())[:most]:
+    for path in sorted((data / name).iterdir()):
         picture = Image.open(path).convert("L").resize((side, side), Image.Resampling.BILINEAR)
         x, y = sides["test" if f"{name}/{path.name}" in held else "train"]
         x.append(numpy.asarray(picture, dtype="float32")[..., None] / 255)
@@ -62,6 +63,15 @@ print({s: len(both[1]) for s, both in sides.items()})
 """
 
 
+def fewer(data, most, folder):
+    """A folder with so many films of each class."""
+    for name in ("NORMAL", "PNEUMONIA"):
+        (folder / name).mkdir(parents=True)
+        for path in sorted((pathlib.Path(data) / name).iterdir())[:most]:
+            shutil.copy(path, folder / name)
+    return folder
+
+
 def prepare(options, python, scratch):
     """The films as Keras takes them, divided as xray-train divides them: its own first fold."""
     split = scratch / "split"
@@ -69,8 +79,8 @@ def prepare(options, python, scratch):
                     "1", "--classes", "2", "--input", "32", "--no-augment", "--epochs", "1", "--batch", "64", "--first",
                     "1", "--out", split], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     out = scratch / "films.npz"
-    subprocess.run([python, "-c", PREPARE, options.data, split / "fold-1" / "scores.csv", str(options.input), out,
-                    str(options.films)], check=True)
+    subprocess.run([python, "-c", PREPARE, options.data, split / "fold-1" / "scores.csv", str(options.input), out],
+                   check=True)
     return out
 
 
@@ -185,7 +195,7 @@ def main():
     parser.add_argument("--keras-tuner", default="bayesian")
     parser.add_argument("--pruner", default="median")
     parser.add_argument("--ema", type=float, default=0.99)
-    parser.add_argument("--films", type=int, default=1_000_000, help="of each class at most")
+    parser.add_argument("--films", type=int, default=0, help="of each class; 0: all")
     parser.add_argument("--memory", action="store_true", help="200 short trials of both instead")
     parser.add_argument("--trials", type=int, default=200, help="with --memory")
     parser.add_argument("--xray", default=ROOT / "build/release/xray", type=pathlib.Path)
@@ -195,9 +205,11 @@ def main():
     options = parser.parse_args()
     options.out.parent.mkdir(parents=True, exist_ok=True)
     python = environment(options.venv)
-    scratch = BUILD / "scratch"
+    scratch = options.out.parent / ("scratch-" + options.out.stem)
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
+    if options.films:
+        options.data = fewer(options.data, options.films, scratch / "films")
     films = prepare(options, python, scratch)
 
     if options.memory:
