@@ -22,6 +22,9 @@ Result<nlohmann::ordered_json> read_about(const std::string& path) {
 int train_exit(const Error& error) {
   std::cerr << "xray-train: " << error.message << '\n';
   switch (error.code) {
+    case ErrorCode::kUnauthenticated:
+    case ErrorCode::kForbidden:
+    case ErrorCode::kOverQuota:
     case ErrorCode::kCancelled:
       return 130;
     case ErrorCode::kInvalidArgument:

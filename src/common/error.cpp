@@ -20,6 +20,12 @@ std::string_view name(ErrorCode code) {
       return "damaged";
     case ErrorCode::kUnusable:
       return "unusable";
+    case ErrorCode::kUnauthenticated:
+      return "unauthenticated";
+    case ErrorCode::kForbidden:
+      return "forbidden";
+    case ErrorCode::kOverQuota:
+      return "over_quota";
     case ErrorCode::kBusy:
       return "busy";
     case ErrorCode::kTimeout:

@@ -14,6 +14,9 @@ enum class ErrorCode {
   kTooLarge,         ///< over the limit on bytes or pixels; nothing was decoded
   kDamaged,          ///< truncated or corrupt
   kUnusable,         ///< decodes, but nothing can be judged on it
+  kUnauthenticated,  ///< who asks has to say who he is, or cannot be believed
+  kForbidden,        ///< known, but may not do this
+  kOverQuota,        ///< did too much of it lately
   kBusy,             ///< a queue is full; try again
   kTimeout,          ///< took too long
   kIo,               ///< reading or writing a file or socket failed

@@ -16,7 +16,12 @@ grpc::StatusCode grpc_status(ErrorCode code) {
       return grpc::StatusCode::INVALID_ARGUMENT;
     case ErrorCode::kNotFound:
       return grpc::StatusCode::NOT_FOUND;
+    case ErrorCode::kUnauthenticated:
+      return grpc::StatusCode::UNAUTHENTICATED;
+    case ErrorCode::kForbidden:
+      return grpc::StatusCode::PERMISSION_DENIED;
     case ErrorCode::kTooLarge:
+    case ErrorCode::kOverQuota:
       return grpc::StatusCode::RESOURCE_EXHAUSTED;
     case ErrorCode::kTimeout:
       return grpc::StatusCode::DEADLINE_EXCEEDED;
