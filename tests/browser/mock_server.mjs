@@ -174,6 +174,7 @@ export function startMock(kept = new Map(), port = 0) {
     if (pathname === "/api/v1/findings" && request.method === "POST") return void create(request, response);
     if (pathname === "/api/v1/findings") return list(searchParams, response);
     if (pathname === "/api/v1/comparisons") return void comparison(request, response);
+    if (pathname === "/api/v1/session") return json(response, 200, { lock: false, sign_in: [], user: null });
     if (pathname === "/api/v1/model") return json(response, 200, card);
     if (id === undefined) return void asset(pathname, response);
     if (entry === undefined) return problem(response, "not_found");

@@ -1,3 +1,5 @@
+import { askToSignIn, proof } from "./session";
+
 export type Answer = "normal" | "pneumonia";
 export type Verdict = Answer | "uncertain" | "rejected";
 
@@ -135,11 +137,13 @@ function problemOf(status: number, body: string, retryAfter: string | null): Pro
 async function request(url: string, init: RequestInit = {}): Promise<Response> {
   let response: Response;
   try {
-    response = await fetch(url, init);
+    const changes = init.method !== undefined;
+    response = await fetch(url, changes ? { ...init, headers: { ...init.headers, ...(await proof()) } } : init);
   } catch {
     throw new Problem("offline", 0, "");
   }
   if (!response.ok) {
+    if (response.status === 401) askToSignIn();
     throw problemOf(response.status, await response.text(), response.headers.get("Retry-After"));
   }
   return response;
@@ -204,6 +208,7 @@ export function uploadPicture(
     xhr.upload.onload = () => onSent(1);
     xhr.onerror = () => reject(new Problem("offline", 0, ""));
     xhr.onload = () => {
+      if (xhr.status === 401) askToSignIn();
       if (xhr.status !== 201) {
         reject(problemOf(xhr.status, xhr.responseText, xhr.getResponseHeader("Retry-After")));
         return;
@@ -218,6 +223,10 @@ export function uploadPicture(
       xhr.abort();
       reject(signal.reason);
     });
-    xhr.send(form);
+    void proof().then((fields) => {
+      if (signal.aborted) return;
+      for (const [name, value] of Object.entries(fields)) xhr.setRequestHeader(name, value);
+      xhr.send(form);
+    });
   });
 }

@@ -1,3 +1,4 @@
+import { accountButton } from "./account";
 import { announce, announcer } from "./announce";
 import { compareFindings, Problem, type Comparison, type Finding } from "./api";
 import { ComparisonView } from "./comparison_view";
@@ -226,6 +227,7 @@ function about(): void {
 }
 
 document.documentElement.lang = text.language;
+const account = await accountButton(open);
 document.body.prepend(
   el(
     "header",
@@ -237,7 +239,7 @@ document.body.prepend(
       el("span", { class: "brand-name", text: text.product }),
       el("span", { class: "brand-line", text: text.tagline }),
     ),
-    el("div", { class: "head-actions" }, themeSwitch(), button({ icon: "plus", label: text.add, class: "button-add" }, choose)),
+    el("div", { class: "head-actions" }, themeSwitch(), button({ icon: "plus", label: text.add, class: "button-add" }, choose), account),
   ),
   main,
   list.element,

@@ -75,6 +75,9 @@ const reasons: Record<string, string> = {
   timeout: "The server took too long to answer. Try again.",
   storage: "The server could not keep the finding. Tell whoever runs it.",
   not_found: "This finding does not exist. It may have been deleted.",
+  forbidden: "Your role does not allow this.",
+  unauthenticated: "You are not signed in any more.",
+  over_quota: "You have had too much read lately. Try again later.",
   offline: "The server could not be reached. Check the connection and try again.",
 };
 
@@ -130,6 +133,35 @@ export const text = {
     nothing: "There is no picture in what was dropped or pasted.",
   },
 
+  signIn: {
+    title: "Sign in to xray",
+    body: "Chest X-rays and what was found on them are for those who treat the patients.",
+    name: "Name",
+    password: "Password",
+    submit: "Sign in",
+    provider: "Sign in with your organisation",
+    offline: "The server cannot be reached. Try again.",
+    problems: {
+      provider: "Your organisation's sign-in did not work. Try again, or ask who runs this server.",
+      again: "This sign-in took too long, or began in another window. Try again.",
+      role: "You are known, but have no role on this server. Ask who runs it.",
+    } as Record<string, string>,
+  },
+  account: {
+    title: (name: string) => `Signed in as ${name}`,
+    roles: {
+      reader: "Reader: sees findings",
+      reviewer: "Reviewer: has pictures read, compares, deletes own findings",
+      admin: "Admin: does everything, and keeps accounts",
+    },
+    password: "Password",
+    old: "The one you have",
+    fresh: "A new one",
+    rule: "At least 12 letters; some words that have nothing to do with one another are best. Other browsers are signed out.",
+    change: "Change password",
+    changed: "Changed.",
+    signOut: "Sign out",
+  },
   theme: { label: "Theme", system: "As the system", light: "Light", dark: "Dark" },
 
   finding: {
