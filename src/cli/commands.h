@@ -23,5 +23,9 @@ void add_health(CLI::App& app, int& exit_code);
 void add_tune(CLI::App& app, int& exit_code);
 /// A group: `xray model quantize`, `pin`, `import`, `export`.
 void add_model(CLI::App& app, int& exit_code);
+/// Groups: `xray user add`, `xray token create`, ...; and `xray audit`.
+void add_user(CLI::App& app, int& exit_code);
+void add_token(CLI::App& app, int& exit_code);
+void add_audit(CLI::App& app, int& exit_code);
 
 }  // namespace xray

@@ -25,6 +25,7 @@ constexpr const char* kExamples =
     "  xray tune --space FILE ...             search for hyperparameters of the trainer\n"
     "  xray model quantize MODEL ...          a package with the network in 8 bit\n"
     "  xray model import NETWORK ...          a network from Keras, TensorFlow or ONNX as a package\n"
+    "  xray user add jane --role reviewer     an account, for a server that others can reach\n"
     "\n"
     "'xray COMMAND --help' tells more. Exit code: 0 all went well, 1 something failed, 2 wrong usage.";
 
@@ -44,6 +45,9 @@ int run(int argc, char** argv) {
   xray::add_health(app, exit_code);
   xray::add_tune(app, exit_code);
   xray::add_model(app, exit_code);
+  xray::add_user(app, exit_code);
+  xray::add_token(app, exit_code);
+  xray::add_audit(app, exit_code);
 
   try {
     app.parse(argc, argv);

@@ -53,9 +53,9 @@ void add_serve(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<ServeOptions>();
   CLI::App* command = app.add_subcommand("serve", "Serve the web page, the web API and inference protocols");
   command->footer(
-      "Findings and pictures are kept in the store until they are deleted. There is no sign-in:\n"
-      "on another address than this machine's own, put a proxy with one in front, and have it pass\n"
-      "on the Host field. SIGTERM and Ctrl-C finish what is running and stop; SIGHUP looks at\n"
+      "Findings and pictures are kept in the store until they are deleted. On another\n"
+      "address than this machine's own it takes a lock (docs/security.md); a proxy in front has to\n"
+      "pass on the Host field. SIGTERM and Ctrl-C finish what is running and stop; SIGHUP looks at\n"
       "--model-dir at once.\n"
       "Every option may be given as a variable too: $XRAY_MAX_BYTES for --max-bytes.\n"
       "/readyz says when the model has passed its self-test; /metrics counts what happens, for\n"
@@ -64,7 +64,7 @@ void add_serve(CLI::App& app, int& exit_code) {
       "Examples:\n"
       "  xray serve\n"
       "  xray serve --grpc 127.0.0.1:8001\n"
-      "  xray serve --listen 0.0.0.0:80 --store sqlite:/var/lib/xray/findings.sqlite\n"
+      "  xray serve --listen 0.0.0.0:443 --tls-cert tls.crt --tls-key tls.key\n"
       "  xray serve --model-dir /srv/models --canary-share 5 --shadow pediatric:next\n"
       "\n"
       "Exit code: 0 stopped when asked to, 1 could not start, 2 wrong usage.");
@@ -123,7 +123,7 @@ void add_serve(CLI::App& app, int& exit_code) {
                    "Seconds for which it goes on, not ready, once told to stop (default: 0)")
       ->type_name("SECONDS")
       ->check(CLI::Range(0.0, 3600.0));
-  add_lock_options(*command, options->lock);
+  add_serve_lock(*command, options->lock);
   add_log_options(*command, *options);
   take_from_environment(*command);
   command->callback([options, &exit_code] { exit_code = Service(*options).run(); });

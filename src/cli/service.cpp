@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <boost/asio/ip/address.hpp>
 #include <chrono>
 #include <iostream>
 #include <iterator>
@@ -31,6 +32,13 @@ constexpr std::chrono::seconds kLookAtCertificates{5};
 std::uint64_t inference_body(const DecodeLimits& limits) {
   constexpr std::uint64_t kNames = 64U << 10U;
   return limits.max_bytes + limits.max_bytes / 2 + kNames;
+}
+
+/// Whether what listens there is for this machine alone; a name other than localhost may mean anything.
+bool is_loopback_host(const std::string& host) {
+  boost::system::error_code error;
+  const auto address = boost::asio::ip::make_address(host, error);
+  return error ? host == "localhost" : address.is_loopback();
 }
 
 int fail_to_start(const Error& error) {
@@ -109,18 +117,37 @@ int Service::listen() {
   return kExitOk;
 }
 
+int Service::open_findings() {
+  const auto url = store_url(options_.store);
+  if (!url) return fail_to_start(url.error());
+  const auto failed = [&url](const Error& error) {
+    return fail_to_start(with_context(error, sql::label_of(*url)));
+  };
+  auto database = sql::open_database(*url);
+  if (!database) return failed(database.error());
+  database_ = std::move(*database);
+  auto store = open_store(database_);
+  if (!store) return failed(store.error());
+  store_ = std::move(*store);
+  const bool reachable = !server_->is_loopback() || (metrics_http_ && !metrics_http_->is_loopback()) ||
+                         (grpc_ && !is_loopback_host(grpc_->host));
+  auto lock = open_lock(options_.lock, database_, {.reachable = reachable, .tls = tls_ != nullptr});
+  if (!lock) return fail_to_start(lock.error());
+  lock_ = std::move(*lock);
+  if (lock_.lock && grpc_)
+    grpc_->admit = [this](std::string_view authorization, bool diagnose, const std::string& address) {
+      return lock_.lock->admit(authorization, diagnose ? Permission::kDiagnose : Permission::kRead, address);
+    };
+  return kExitOk;
+}
+
 int Service::load() {
+  if (const int code = open_findings(); code != kExitOk) return code;
   const int workers = static_cast<int>(thread_count(options_.threads));
   auto models = open_models(options_.models, options_.limits, workers);
   if (!models) return fail_to_start(models.error());
   models_ = std::move(*models);
   models_.set->add_observer(metrics_);
-  const auto url = store_url(options_.store);
-  if (!url) return fail_to_start(url.error());
-  store_label_ = sql::label_of(*url);
-  auto store = open_store(*url);
-  if (!store) return fail_to_start(with_context(store.error(), store_label_));
-  store_ = std::move(*store);
   observed_store_.emplace(*store_, metrics_);
   diagnoses_.emplace(workers, options_.queue, std::chrono::milliseconds(options_.max_wait));
   diagnoses_->observe_waits([this](auto wait) { metrics_.on_wait(wait); });
@@ -138,7 +165,7 @@ std::vector<Route> Service::routes() {
       if (model->id() == id && !model->diagnoser->card().lungs) return model->diagnoser->explain(bytes);
     return Error{ErrorCode::kNotFound, "this finding has no heat map, and its model cannot be asked for one"};
   };
-  findings_.emplace(diagnose, *observed_store_, options_.limits, explain);
+  findings_.emplace(diagnose, *observed_store_, options_.limits, explain, lock_.lock.get());
   models_api_.emplace(models, models_.shadow.get());
   inference_.emplace(models, InferenceLimits{.max_pictures = static_cast<std::size_t>(options_.batch)});
   open_inference_.emplace(*inference_, readiness_, XRAY_VERSION, inference_body(options_.limits));
@@ -152,17 +179,23 @@ std::vector<Route> Service::routes() {
   add(tensorflow_->routes());
   add(models_api_->routes());
   add(static_routes(web_assets()));
+  if (lock_.api)
+    add(lock_.api->routes());
+  else
+    add({unlocked_session_route()});
   return all;
 }
 
 int Service::open_doors() {
-  router_.emplace(routes(), *diagnoses_, RouterOptions{.loopback_only = server_->is_loopback()});
+  router_.emplace(routes(), *diagnoses_,
+                  RouterOptions{.loopback_only = server_->is_loopback(), .gate = lock_.lock.get()});
   add_metrics_sources();
   if (metrics_http_) {
     log_event(spdlog::level::info, "metrics", {{"url", metrics_http_->url() + "/metrics"}});
     std::vector<Route> own = health_routes(readiness_, *observed_store_);
     own.push_back(metrics_route(metrics_));
-    metrics_server_.emplace(std::move(metrics_http_), std::move(own));
+    Gate* const gate = metrics_http_->is_loopback() ? nullptr : lock_.lock.get();
+    metrics_server_.emplace(std::move(metrics_http_), std::move(own), gate);
   }
   if (!grpc_) return kExitOk;
   auto started = GrpcServer::start(*grpc_, *inference_, *diagnoses_);
@@ -184,16 +217,17 @@ void Service::add_metrics_sources() {
 }
 
 void Service::announce() {
-  if (!server_->is_loopback())
-    spdlog::warn("there is no sign-in: whoever reaches {} sees and deletes all findings", server_->url());
+  if (!server_->is_loopback() && !lock_.lock)
+    spdlog::warn("there is no lock: whoever reaches {} sees and deletes all findings", server_->url());
   std::string served_at = server_->url();
   if (grpc_server_ != nullptr) {
     served_at += " and " + grpc_server_->url();
-    if (!grpc_server_->is_loopback())
-      spdlog::warn("there is no sign-in: whoever reaches {} has pictures read", grpc_server_->url());
+    if (!grpc_server_->is_loopback() && !lock_.lock)
+      spdlog::warn("there is no lock: whoever reaches {} has pictures read", grpc_server_->url());
   }
   std::cout << "xray serves " << served_at << " (model " << models_.set->primary()->id() << ", findings in "
-            << store_label_ << "). Ctrl-C stops it." << std::endl;
+            << database_->label() << (lock_.lock ? ", behind a lock" : "") << "). Ctrl-C stops it."
+            << std::endl;
 }
 
 void Service::test(const std::stop_token& stop, const ServedModel& model) {

@@ -29,6 +29,7 @@
 #include "serve/metrics/observed_store.h"
 #include "serve/rest/open_inference_api.h"
 #include "serve/rest/tensorflow_api.h"
+#include "store/sql.h"
 #include "store/store.h"
 
 namespace xray {
@@ -46,7 +47,7 @@ struct ServeOptions {
   int max_connections = 512;
   std::uint64_t max_held = HttpOptions().max_buffered;
   DecodeLimits limits;
-  LockOptions lock;
+  ServeLock lock;
   std::string metrics;  ///< HOST:PORT, "off", or empty: where the page is
   double stop_delay = 0;
   LogFormat log_format = LogFormat::kText;
@@ -58,10 +59,11 @@ struct ServeOptions {
 class MetricsServer {
  public:
   /// `server` listens already.
-  MetricsServer(std::unique_ptr<HttpServer> server, std::vector<Route> routes)
+  MetricsServer(std::unique_ptr<HttpServer> server, std::vector<Route> routes, Gate* gate)
       : server_(std::move(server)),
-        router_(std::move(routes), no_diagnoses_,
-                {.loopback_only = server_->is_loopback(), .lookup_workers = 1, .lookup_queue = 16}),
+        router_(
+            std::move(routes), no_diagnoses_,
+            {.loopback_only = server_->is_loopback(), .lookup_workers = 1, .lookup_queue = 16, .gate = gate}),
         thread_([this] { server_->run(router_); }) {}
   ~MetricsServer() {
     server_->stop();
@@ -93,6 +95,7 @@ class Service {
   int listen();
   /// Models and store.
   int load();
+  int open_findings();
   int open_doors();
 
   /// Of an address where it is to listen, with what --tls-cert and --trust-proxy say.
@@ -114,7 +117,8 @@ class Service {
   std::optional<GrpcOptions> grpc_;           ///< none without --grpc
 
   RunningModels models_;
-  std::string store_label_;  ///< without secrets
+  std::shared_ptr<sql::Database> database_;
+  RunningLock lock_;
   std::unique_ptr<Store> store_;
   std::optional<ObservedStore> observed_store_;
 

@@ -111,6 +111,7 @@ Result<std::unique_ptr<GrpcServer>> GrpcServer::start(const GrpcOptions& options
   InferenceServiceOptions service;
   service.version = options.version;
   service.is_ready = options.is_ready;
+  service.admit = options.admit;
   service.max_parsed = kParsedGrowth * (options.max_picture + kMessageOverhead);
   auto state = std::make_unique<State>(inference, diagnoses, service);
   state->drain_timeout = options.drain_timeout;

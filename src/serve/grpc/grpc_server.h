@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "common/result.h"
 #include "common/work_queue.h"
@@ -23,11 +24,14 @@ using GrpcCertificate = std::function<GrpcPem()>;
 
 /// Where to listen and what clients may cost.
 struct GrpcOptions {
-  std::string host = "127.0.0.1";                   ///< a name or an address; IPv6 without brackets
-  std::uint16_t port = 8001;                        ///< 0: any free one
-  std::string version;                              ///< of the program, for ServerMetadata
-  GrpcCertificate certificate{};                    ///< none: in the clear
-  std::function<bool()> is_ready{};                 ///< for ServerReady, quick and thread-safe; none: always
+  std::string host = "127.0.0.1";    ///< a name or an address; IPv6 without brackets
+  std::uint16_t port = 8001;         ///< 0: any free one
+  std::string version;               ///< of the program, for ServerMetadata
+  GrpcCertificate certificate{};     ///< none: in the clear
+  std::function<bool()> is_ready{};  ///< for ServerReady, quick and thread-safe; none: always
+  /// See InferenceServiceOptions::admit.
+  std::function<Result<Done>(std::string_view authorization, bool diagnose, const std::string& address)>
+      admit{};
   std::uint64_t max_picture = 64ULL << 20U;         ///< bytes; a message may be that large and a little more
   std::size_t max_buffered = 512ULL << 20U;         ///< bytes of all messages held at one time, about
   std::chrono::milliseconds drain_timeout{10'000};  ///< for running calls once told to stop

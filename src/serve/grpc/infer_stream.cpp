@@ -12,7 +12,8 @@ grpc::Status stopping_status() {
 
 }  // namespace
 
-InferStream::InferStream(InferenceService& service) : service_(service) {
+InferStream::InferStream(InferenceService& service, std::function<grpc::Status()> admit)
+    : service_(service), admit_(std::move(admit)) {
   if (service_.add(*this))
     StartRead(&request_);
   else
@@ -45,6 +46,8 @@ void InferStream::OnReadDone(bool ok) {
 }
 
 void InferStream::answer() {
+  // Asked for each request: a key may be taken back while a stream runs.
+  if (const grpc::Status admitted = admit_(); !admitted.ok()) return finish(admitted);
   inference::ModelStreamInferResponse response;
   const grpc::Status status = answer_infer(service_.inference_, request_, service_.options_.max_parsed,
                                            abandoned_.get_token(), *response.mutable_infer_response());

@@ -2,6 +2,7 @@
 
 #include <grpcpp/support/server_callback.h>
 
+#include <functional>
 #include <mutex>
 #include <stop_token>
 
@@ -14,7 +15,8 @@ namespace xray {
 /// Deletes itself once the call is over.
 class InferStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
  public:
-  explicit InferStream(InferenceService& service);
+  /// `admit` tells whether the caller may, asked for each request.
+  InferStream(InferenceService& service, std::function<grpc::Status()> admit);
 
   /// Ends it once the request it is at is answered. Thread-safe.
   void end();
@@ -30,6 +32,7 @@ class InferStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   void finish(const grpc::Status& status);
 
   InferenceService& service_;
+  const std::function<grpc::Status()> admit_;
   std::stop_source abandoned_;
   grpc::ByteBuffer request_;
   grpc::ByteBuffer response_;

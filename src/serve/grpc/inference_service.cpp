@@ -1,5 +1,6 @@
 #include "serve/grpc/inference_service.h"
 
+#include <algorithm>
 #include <stop_token>
 #include <utility>
 
@@ -25,10 +26,15 @@ class InferCall final : public ServerUnaryReactor {
  public:
   /// Everything outlives the call.
   InferCall(const Inference& inference, std::size_t max_parsed, const grpc::ByteBuffer& request,
-            grpc::ByteBuffer& response)
-      : inference_(inference), max_parsed_(max_parsed), request_(request), response_(response) {}
+            grpc::ByteBuffer& response, std::function<grpc::Status()> admit)
+      : inference_(inference),
+        max_parsed_(max_parsed),
+        request_(request),
+        response_(response),
+        admit_(std::move(admit)) {}
 
   void answer() {
+    if (const grpc::Status admitted = admit_(); !admitted.ok()) return Finish(admitted);
     inference::ModelInferResponse message;
     const grpc::Status status =
         answer_infer(inference_, request_, max_parsed_, abandoned_.get_token(), message);
@@ -44,6 +50,7 @@ class InferCall final : public ServerUnaryReactor {
   std::size_t max_parsed_;
   const grpc::ByteBuffer& request_;
   grpc::ByteBuffer& response_;
+  const std::function<grpc::Status()> admit_;
   std::stop_source abandoned_;
 };
 
@@ -75,6 +82,20 @@ void InferenceService::remove(InferStream& stream) {
   streams_.erase(&stream);
 }
 
+grpc::Status InferenceService::admit(const CallbackServerContext& context, bool diagnose) const {
+  if (!options_.admit) return grpc::Status::OK;
+  const auto& metadata = context.client_metadata();
+  const bool one = metadata.count("authorization") == 1;
+  const grpc::string_ref value = one ? metadata.find("authorization")->second : grpc::string_ref();
+  // "ipv4:192.0.2.1:4711", "ipv6:%5B2001:db8::1%5D:4711"
+  std::string peer = context.peer();
+  peer.erase(0, peer.find(':') + 1);
+  peer.erase(std::min(peer.rfind(':'), peer.size()));
+  if (peer.starts_with("%5B") && peer.ends_with("%5D")) peer = peer.substr(3, peer.size() - 6);
+  const Result<Done> admitted = options_.admit({value.data(), value.size()}, diagnose, peer);
+  return admitted ? grpc::Status::OK : problem_status(admitted.error());
+}
+
 void InferenceService::end_streams() {
   const std::scoped_lock lock(mutex_);
   stopping_ = true;
@@ -98,6 +119,7 @@ ServerUnaryReactor* InferenceService::ServerReady(CallbackServerContext* context
 ServerUnaryReactor* InferenceService::ModelReady(CallbackServerContext* context,
                                                  const inference::ModelReadyRequest* request,
                                                  inference::ModelReadyResponse* response) {
+  if (const grpc::Status admitted = admit(*context, false); !admitted.ok()) return at_once(context, admitted);
   response->set_ready(inference_.models().find(request->name(), request->version()).ok());
   return at_once(context);
 }
@@ -105,6 +127,7 @@ ServerUnaryReactor* InferenceService::ModelReady(CallbackServerContext* context,
 ServerUnaryReactor* InferenceService::ServerMetadata(CallbackServerContext* context,
                                                      const inference::ServerMetadataRequest*,
                                                      inference::ServerMetadataResponse* response) {
+  if (const grpc::Status admitted = admit(*context, false); !admitted.ok()) return at_once(context, admitted);
   response->set_name("xray");
   response->set_version(options_.version);
   response->add_extensions("model_repository");
@@ -114,6 +137,7 @@ ServerUnaryReactor* InferenceService::ServerMetadata(CallbackServerContext* cont
 ServerUnaryReactor* InferenceService::ModelMetadata(CallbackServerContext* context,
                                                     const inference::ModelMetadataRequest* request,
                                                     inference::ModelMetadataResponse* response) {
+  if (const grpc::Status admitted = admit(*context, false); !admitted.ok()) return at_once(context, admitted);
   const auto model = inference_.models().find(request->name(), request->version());
   if (!model) return at_once(context, problem_status(model.error()));
   // By the name that it was asked for, which may be ModelSet::kPrimary.
@@ -129,6 +153,7 @@ ServerUnaryReactor* InferenceService::ModelMetadata(CallbackServerContext* conte
 ServerUnaryReactor* InferenceService::RepositoryIndex(CallbackServerContext* context,
                                                       const inference::RepositoryIndexRequest*,
                                                       inference::RepositoryIndexResponse* response) {
+  if (const grpc::Status admitted = admit(*context, false); !admitted.ok()) return at_once(context, admitted);
   for (const ModelHandle& model : inference_.models().list()) {
     auto& entry = *response->add_models();
     entry.set_name(model->name);
@@ -138,16 +163,18 @@ ServerUnaryReactor* InferenceService::RepositoryIndex(CallbackServerContext* con
   return at_once(context);
 }
 
-ServerUnaryReactor* InferenceService::ModelInfer(CallbackServerContext*, const grpc::ByteBuffer* request,
+ServerUnaryReactor* InferenceService::ModelInfer(CallbackServerContext* context,
+                                                 const grpc::ByteBuffer* request,
                                                  grpc::ByteBuffer* response) {
-  auto* call = new InferCall(inference_, options_.max_parsed, *request, *response);
+  auto* call = new InferCall(inference_, options_.max_parsed, *request, *response,
+                             [this, context] { return admit(*context, true); });
   if (!diagnoses_.submit([call] { call->answer(); })) call->Finish(busy_status());
   return call;
 }
 
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* InferenceService::ModelStreamInfer(
-    CallbackServerContext*) {
-  return new InferStream(*this);
+    CallbackServerContext* context) {
+  return new InferStream(*this, [this, context] { return admit(*context, true); });
 }
 
 }  // namespace xray

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <string_view>
 
 #include "common/work_queue.h"
 #include "serve/inference/inference.h"
@@ -17,8 +18,12 @@ class InferStream;
 
 /// How much clients may ask of an InferenceService.
 struct InferenceServiceOptions {
-  std::string version;                     ///< of the program
-  std::function<bool()> is_ready;          ///< for ServerReady, quick and thread-safe; none: always
+  std::string version;             ///< of the program
+  std::function<bool()> is_ready;  ///< for ServerReady, quick and thread-safe; none: always
+  /// Whether the caller with this "authorization" may read, or (`diagnose`) have pictures read; none:
+  /// everybody may. Asks the database at times. Thread-safe.
+  std::function<Result<Done>(std::string_view authorization, bool diagnose, const std::string& address)>
+      admit{};
   std::size_t max_parsed = 256ULL << 20U;  ///< bytes of one request's parts once parsed: InferMessage
   std::size_t max_streams = 256;           ///< ModelStreamInfer calls at one time
 };
@@ -73,6 +78,8 @@ class InferenceService final : public InferenceMethods {
  private:
   friend class InferStream;
 
+  /// Whether the caller may.
+  grpc::Status admit(const grpc::CallbackServerContext& context, bool diagnose) const;
   /// False where there are too many, or the service is stopping.
   bool add(InferStream& stream);
   void remove(InferStream& stream);

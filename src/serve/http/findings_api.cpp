@@ -27,6 +27,8 @@ constexpr std::uint64_t kFormOverhead = 64U << 10U;
 /// Two ids and what JSON adds to them.
 constexpr std::uint64_t kComparisonBytes = 1U << 10U;
 constexpr int kPage = 50;
+/// A day's quota fills up again hour by hour.
+constexpr std::chrono::hours kQuotaWait{1};
 /// Longer side of a heat map that was not asked for in another size: a smooth
 /// field of a few cells gains nothing beyond, and a picture may have 100 megapixels.
 constexpr int kHeatmapSide = 1024;
@@ -102,12 +104,10 @@ Size fit(Size size, int side) {
   return {shrink(size.width), shrink(size.height)};
 }
 
-/// A finding's pictures never change, and are for one person's browser alone.
-Response png_response(Bytes png, const std::string& etag) {
-  return {
-      200,
-      {{"Content-Type", "image/png"}, {"Cache-Control", "private, max-age=86400, immutable"}, {"ETag", etag}},
-      std::move(png)};
+/// A finding's pictures never change. Where people sign in, whoever uses the browser next must not see them.
+Response png_response(const Request& request, Bytes png, const std::string& etag) {
+  const char* const keep = request.caller ? "no-store" : "private, max-age=86400, immutable";
+  return {200, {{"Content-Type", "image/png"}, {"Cache-Control", keep}, {"ETag", etag}}, std::move(png)};
 }
 
 /// The store is there, but its disk has no room (RFC 4918, section 11.5).
@@ -145,8 +145,13 @@ Result<Finding> examine_file(std::span<const std::byte> file, const DecodeLimits
   return std::move(examined->finding);
 }
 
-FindingsApi::FindingsApi(Diagnose diagnose, Store& store, const DecodeLimits& limits, Explain explain)
-    : diagnose_(std::move(diagnose)), store_(store), limits_(limits), explain_(std::move(explain)) {}
+FindingsApi::FindingsApi(Diagnose diagnose, Store& store, const DecodeLimits& limits, Explain explain,
+                         FindingRights* rights)
+    : diagnose_(std::move(diagnose)),
+      store_(store),
+      limits_(limits),
+      explain_(std::move(explain)),
+      rights_(rights) {}
 
 std::vector<Route> FindingsApi::routes() {
   using Id = std::string_view;
@@ -154,34 +159,45 @@ std::vector<Route> FindingsApi::routes() {
     return [response = std::move(response)](const Request&, Id) { return response; };
   };
   return {
-      {"POST", "/api/v1/findings", Lane::kDiagnosis, limits_.max_bytes + kFormOverhead,
+      {"POST", "/api/v1/findings", Permission::kDiagnose, Lane::kDiagnosis, limits_.max_bytes + kFormOverhead,
        [this](const Request& request, Id) { return create(request); }},
-      {"GET", "/api/v1/findings", Lane::kLookup, 0,
+      {"GET", "/api/v1/findings", Permission::kRead, Lane::kLookup, 0,
        [this](const Request& request, Id) { return list(request); }},
-      {"GET", "/api/v1/findings/{id}", Lane::kLookup, 0, [this](const Request&, Id id) { return show(id); }},
-      {"DELETE", "/api/v1/findings/{id}", Lane::kLookup, 0,
-       [this](const Request&, Id id) { return remove(id); }},
-      {"GET", "/api/v1/findings/{id}/image", Lane::kLookup, 0,
+      {"GET", "/api/v1/findings/{id}", Permission::kRead, Lane::kLookup, 0,
+       [this](const Request& request, Id id) { return show(request, id); }},
+      {"DELETE", "/api/v1/findings/{id}", Permission::kDiagnose, Lane::kLookup, 0,
+       [this](const Request& request, Id id) { return remove(request, id); }},
+      {"GET", "/api/v1/findings/{id}/image", Permission::kRead, Lane::kLookup, 0,
        [this](const Request& request, Id id) { return image(request, id); }},
-      {"GET", "/api/v1/findings/{id}/heatmap", Lane::kLookup, 0,
+      {"GET", "/api/v1/findings/{id}/heatmap", Permission::kRead, Lane::kLookup, 0,
        [this](const Request& request, Id id) { return heatmap(request, id); }},
-      {"POST", "/api/v1/comparisons", Lane::kLookup, kComparisonBytes,
+      {"POST", "/api/v1/comparisons", Permission::kDiagnose, Lane::kLookup, kComparisonBytes,
        [this](const Request& request, Id) { return compare(request); }},
-      {"GET", "/api/v1/openapi.json", Lane::kAtOnce, 0,
+      {"GET", "/api/v1/openapi.json", Permission::kOpen, Lane::kAtOnce, 0,
        answer({200, {{"Content-Type", "application/json"}}, std::string(openapi_document())})},
   };
 }
 
 Outcome FindingsApi::create(const Request& request) {
+  if (const Result<Done> may = rights_ == nullptr ? Done{} : rights_->may_make(request); !may)
+    return may.error().code == ErrorCode::kOverQuota ? over_quota(may.error().message, kQuotaWait)
+                                                     : problem(may.error());
   Result<Examined> examined = examine_upload(request, limits_, diagnose_);
   if (!examined) return problem(examined.error());
-  return [this, examined = std::move(*examined)] { return keep(examined); };
+  return [this, &request, examined = std::move(*examined)] { return keep(request, examined); };
 }
 
-Response FindingsApi::keep(const Examined& examined) {
+Response FindingsApi::keep(const Request& request, const Examined& examined) {
   const auto& [upload, finding] = examined;
   const Result<StoredFinding> stored = store_.put(finding, upload.file_name, upload.picture);
   if (!stored) return write_problem(stored.error());
+  if (rights_ != nullptr) {
+    // A finding that would be nobody's is not kept.
+    if (const auto made = rights_->made(request, stored->id, upload.picture.size()); !made) {
+      std::ignore = store_.remove(stored->id);
+      return write_problem(made.error());
+    }
+  }
   Response response = json_response(201, to_json(*stored));
   response.headers.push_back({"Location", path_of(stored->id)});
   return response;
@@ -199,8 +215,13 @@ Response FindingsApi::list(const Request& request) {
   return json_response(200, json);
 }
 
-Response FindingsApi::show(std::string_view id) {
+void FindingsApi::viewed(const Request& request, std::string_view id) {
+  if (rights_ != nullptr) rights_->viewed(request, std::string(id));
+}
+
+Response FindingsApi::show(const Request& request, std::string_view id) {
   const Result<StoredFinding> stored = store_.get(std::string(id));
+  if (stored) viewed(request, id);
   return stored ? json_response(200, to_json(*stored)) : problem(stored.error());
 }
 
@@ -209,6 +230,7 @@ Response FindingsApi::image(const Request& request, std::string_view id) {
   if (!side) return problem(side.error());
   const Result<StoredFinding> stored = store_.get(std::string(id));
   if (!stored) return problem(stored.error());
+  viewed(request, id);
   const std::string etag = "\"" + stored->id + "-image-" + std::to_string(*side) + "\"";
   if (client_has(request, etag)) return {304, {{"ETag", etag}}};
 
@@ -223,7 +245,7 @@ Response FindingsApi::image(const Request& request, std::string_view id) {
   if (*side != 0 && (picture->width() > size.width || picture->height() > size.height))
     picture = to_image(resize(*picture, size.width, size.height));
   Result<Bytes> png = encode_png(*picture);
-  return png ? png_response(std::move(*png), etag) : problem(png.error());
+  return png ? png_response(request, std::move(*png), etag) : problem(png.error());
 }
 
 Result<HeatMap> FindingsApi::heat_of(const StoredFinding& stored) {
@@ -268,7 +290,7 @@ Response FindingsApi::heatmap(const Request& request, std::string_view id) {
   const Size size = fit({stored->finding.width, stored->finding.height}, *side);
   const auto render = layer == "heat" ? render_heatmap : render_contour;
   Result<Bytes> png = render(*heat, size.width, size.height);
-  return png ? png_response(std::move(*png), etag) : problem(png.error());
+  return png ? png_response(request, std::move(*png), etag) : problem(png.error());
 }
 
 Response FindingsApi::compare(const Request& request) {
@@ -289,9 +311,16 @@ Response FindingsApi::compare(const Request& request) {
   return json_response(200, json);
 }
 
-Response FindingsApi::remove(std::string_view id) {
-  const Result<Done> removed = store_.remove(std::string(id));
-  return removed ? Response{204} : write_problem(removed.error());
+Response FindingsApi::remove(const Request& request, std::string_view id) {
+  const std::string which(id);
+  if (rights_ != nullptr) {
+    if (const auto there = store_.get(which); !there) return problem(there.error());
+    if (const auto may = rights_->may_remove(request, which); !may) return problem(may.error());
+  }
+  const Result<Done> removed = store_.remove(which);
+  if (!removed) return write_problem(removed.error());
+  if (rights_ != nullptr) rights_->removed(request, which);
+  return Response{204};
 }
 
 Result<std::array<std::string, 2>> ids_to_compare(std::string_view body) {

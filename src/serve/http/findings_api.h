@@ -41,23 +41,25 @@ Result<Finding> examine_file(std::span<const std::byte> file, const DecodeLimits
 /// outlive the routes.
 class FindingsApi {
  public:
-  /// Without `explain` findings that brought no heat have none.
-  FindingsApi(Diagnose diagnose, Store& store, const DecodeLimits& limits, Explain explain = {});
+  /// Without `explain` findings that brought no heat have none; without `rights` whoever comes may do everything.
+  FindingsApi(Diagnose diagnose, Store& store, const DecodeLimits& limits, Explain explain = {},
+              FindingRights* rights = nullptr);
 
   std::vector<Route> routes();
 
  private:
   /// Diagnoses; keep() is what remains.
   Outcome create(const Request& request);
-  Response keep(const Examined& examined);
+  Response keep(const Request& request, const Examined& examined);
   Response list(const Request& request);
-  Response show(std::string_view id);
+  Response show(const Request& request, std::string_view id);
   Response image(const Request& request, std::string_view id);
   Response heatmap(const Request& request, std::string_view id);
   /// The finding's own, else worked out from the kept picture, one at a time, and remembered for a while.
   Result<HeatMap> heat_of(const StoredFinding& stored);
   Response compare(const Request& request);
-  Response remove(std::string_view id);
+  Response remove(const Request& request, std::string_view id);
+  void viewed(const Request& request, std::string_view id);
 
   Diagnose diagnose_;
   Store& store_;
@@ -66,6 +68,7 @@ class FindingsApi {
   std::mutex explaining_;  ///< held as long as one is worked out
   std::mutex explained_mutex_;
   std::deque<std::pair<std::string, HeatMap>> explained_;  ///< by finding, the oldest first
+  FindingRights* rights_;
 };
 
 /// "before" and "after" of a comparison's body, ids of findings. kInvalidArgument.

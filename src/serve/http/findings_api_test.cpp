@@ -1,7 +1,11 @@
 #include "serve/http/findings_api.h"
 
+#include "serve/http/account_api.h"
+#include "store/sql.h"
+
 #include <gtest/gtest.h>
 
+#include <map>
 #include <set>
 #include <thread>
 
@@ -472,10 +476,21 @@ TEST_F(FindingsApiTest, ServesThePage) {
 }
 
 TEST_F(FindingsApiTest, DocumentsExactlyItsRoutes) {
+  const auto accounts = Accounts::open(sql::open_database("sqlite::memory:").value()).value();
+  AuditTrail trail(*accounts, 1);
+  Lock lock(*accounts, trail, {});
+  Oidc provider({}, {});
+  AccountApi account_api(*accounts, lock, trail, {.provider = &provider, .cost = {}});
+  std::vector<Route> routes(router_->routes().begin(), router_->routes().end());
+  std::ranges::copy(account_api.routes(), std::back_inserter(routes));
+  const std::map<Permission, std::string> permissions = {
+      {Permission::kOpen, "open"},         {Permission::kSelf, "self"},       {Permission::kRead, "read"},
+      {Permission::kDiagnose, "diagnose"}, {Permission::kMetrics, "metrics"}, {Permission::kAdmin, "admin"}};
   std::set<std::string> served;
-  for (const Route& route : router_->routes())
+  for (const Route& route : routes)
     if (route.pattern.starts_with("/api/") || route.pattern.ends_with("z"))
-      served.insert(std::string(route.method) + " " + std::string(route.pattern));
+      served.insert(std::string(route.method) + " " + std::string(route.pattern) + " " +
+                    permissions.at(route.permission));
   std::set<std::string> documented;
   const auto document = nlohmann::json::parse(openapi_document());
   for (const auto& [path, item] : document.at("paths").items())
@@ -483,7 +498,7 @@ TEST_F(FindingsApiTest, DocumentsExactlyItsRoutes) {
       if (item.contains(method)) {
         std::string upper(method);
         for (char& c : upper) c = static_cast<char>(std::toupper(c));
-        documented.insert(upper.append(" ").append(path));
+        documented.insert(upper + " " + path + " " + item[method].at("x-permission").get<std::string>());
       }
   EXPECT_EQ(documented, served);
 }

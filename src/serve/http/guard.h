@@ -18,7 +18,7 @@ struct Refused {
   Error error;
 };
 
-/// What keeps other web sites out, there being no sign-in: a request that changes
+/// What keeps other web sites out, whoever is signed in: a request that changes
 /// something must not come from another site's page (Origin, Sec-Fetch-Site), and
 /// a server on loopback answers to loopback's names alone, so that a foreign name
 /// that resolves to 127.0.0.1 gets nothing (DNS rebinding). One Host is required

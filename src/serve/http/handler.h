@@ -23,6 +23,11 @@ class Handler {
  public:
   virtual ~Handler() = default;
 
+  /// Finds out who asks (Request::caller) where that takes no time. False where it does: identify() then.
+  virtual bool recognise(Request& /*head*/) { return true; }
+  /// The same, in its own time. Calls `done` exactly once, from any thread; `head` lives until then.
+  virtual void identify(Request& /*head*/, std::function<void()> done) { done(); }
+
   /// Decides on the head alone.
   virtual Admission admit(const Request& head) = 0;
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <span>
@@ -10,6 +11,8 @@
 #include <variant>
 #include <vector>
 
+#include "auth/caller.h"
+#include "common/error.h"
 #include "common/file.h"
 #include "serve/log/trace_context.h"
 
@@ -36,9 +39,12 @@ struct Request {
   std::vector<Header> headers;
   std::span<const std::byte> body;
   ClientOrigin origin;
-  std::string id;             ///< X-Request-Id, the client's own or made here
-  TraceContext trace;         ///< of the client's traceparent, else one that begins here
-  std::stop_token abandoned;  ///< nobody waits for the answer any more
+  std::string id;      ///< X-Request-Id, the client's own or made here
+  TraceContext trace;  ///< of the client's traceparent, else one that begins here
+  /// Who asks; null where nobody was asked, since there is no lock.
+  std::shared_ptr<const Caller> caller;
+  std::optional<Error> unidentified{};  ///< why nobody could find out who asks
+  std::stop_token abandoned;            ///< nobody waits for the answer any more
 
   /// The first field of that name in any case; null where there is none.
   const std::string* header(std::string_view name) const;

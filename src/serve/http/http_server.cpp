@@ -275,6 +275,7 @@ class Session : public std::enable_shared_from_this<Session> {
   asio::awaitable<bool> serve_one();
   asio::awaitable<std::optional<Response>> read_body(Parser& parser, std::uint64_t limit, Bytes& body);
   asio::awaitable<bool> drop_body(std::uint64_t bytes);
+  asio::awaitable<void> identify(Request& request);
   asio::awaitable<Response> answer(const Request& request);
   void watch();
   asio::awaitable<bool> write(const Request& request, Response response, unsigned version, bool keep_alive);
@@ -428,6 +429,11 @@ asio::awaitable<bool> Session::serve_one() {
   abandoned_ = std::stop_source();
   request.abandoned = abandoned_.get_token();
   const unsigned version = parser.get().version();
+  if (!server_.handler->recognise(request)) {
+    allow_forever();
+    doing_ = Doing::kWork;
+    co_await identify(request);
+  }
   Admission admission = server_.handler->admit(request);
   std::optional<Response> refusal = std::move(admission.refusal);
   const bool has_body = !parser.is_done();
@@ -557,6 +563,17 @@ void Session::watch() {
     else if (peer == Stream::Peer::kGone)
       self->abandoned_.request_stop();
   });
+}
+
+asio::awaitable<void> Session::identify(Request& request) {
+  return asio::async_initiate<const asio::use_awaitable_t<>, void()>(
+      [this, &request](auto completion) {
+        auto waiting = std::make_shared<decltype(completion)>(std::move(completion));
+        server_.handler->identify(request, [waiting, executor = stream_.get_executor()] {
+          asio::post(executor, [resume = std::move(*waiting)]() mutable { resume(); });
+        });
+      },
+      asio::use_awaitable);
 }
 
 asio::awaitable<Response> Session::answer(const Request& request) {

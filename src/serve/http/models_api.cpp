@@ -38,8 +38,9 @@ ModelsApi::ModelsApi(const ModelSet& models, const Shadow* shadow) : models_(mod
 
 std::vector<Route> ModelsApi::routes() {
   return {
-      {"GET", "/api/v1/model", Lane::kAtOnce, 0, [this](const Request&, std::string_view) { return card(); }},
-      {"GET", "/api/v1/models", Lane::kAtOnce, 0,
+      {"GET", "/api/v1/model", Permission::kRead, Lane::kAtOnce, 0,
+       [this](const Request&, std::string_view) { return card(); }},
+      {"GET", "/api/v1/models", Permission::kRead, Lane::kAtOnce, 0,
        [this](const Request&, std::string_view) { return list(); }},
   };
 }

@@ -19,6 +19,12 @@ int http_status(ErrorCode code) {
     case ErrorCode::kNotAPicture:
     case ErrorCode::kDamaged:
       return 400;
+    case ErrorCode::kUnauthenticated:
+      return 401;
+    case ErrorCode::kForbidden:
+      return 403;
+    case ErrorCode::kOverQuota:
+      return 429;
     case ErrorCode::kNotFound:
       return 404;
     case ErrorCode::kTimeout:
@@ -66,6 +72,13 @@ Response busy(const std::string& why, std::chrono::milliseconds wait) {
   Response response = problem({ErrorCode::kBusy, why});
   const auto seconds = std::max<std::int64_t>(1, std::chrono::ceil<std::chrono::seconds>(wait).count());
   response.headers.back() = {kRetryAfter, std::to_string(seconds)};
+  return response;
+}
+
+Response over_quota(const std::string& why, std::chrono::milliseconds wait) {
+  Response response = problem({ErrorCode::kOverQuota, why});
+  const auto seconds = std::max<std::int64_t>(1, std::chrono::ceil<std::chrono::seconds>(wait).count());
+  response.headers.push_back({kRetryAfter, std::to_string(seconds)});
   return response;
 }
 

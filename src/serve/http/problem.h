@@ -23,4 +23,7 @@ Response problem(int status, const Error& error);
 /// 503, kBusy, with Retry-After: `wait` in whole seconds, one at least.
 Response busy(const std::string& why, std::chrono::milliseconds wait = {});
 
+/// 429, kOverQuota, with Retry-After as above.
+Response over_quota(const std::string& why, std::chrono::milliseconds wait);
+
 }  // namespace xray

@@ -39,7 +39,8 @@ std::vector<Route> health_routes(const Readiness& readiness, Store& store) {
     return pong ? json_response(200, {{"status", "ready"}, {"selftest", *state}})
                 : problem(503, pong.error());
   };
-  return {{"GET", "/healthz", Lane::kAtOnce, 0, alive}, {"GET", "/readyz", Lane::kLookup, 0, ready}};
+  return {{"GET", "/healthz", Permission::kOpen, Lane::kAtOnce, 0, alive},
+          {"GET", "/readyz", Permission::kOpen, Lane::kLookup, 0, ready}};
 }
 
 }  // namespace xray

@@ -48,6 +48,8 @@ Response too_many(const Route& route, const WorkQueue& queue) {
 /// Expectations fail where tasks suddenly take much longer (a database locked by another process).
 /// Whoever has waited this long is told to come back rather than served.
 constexpr std::chrono::seconds kStale{10};
+constexpr int kIdentifiers = 2;
+constexpr std::chrono::seconds kSignInWait{5};
 
 }  // namespace
 
@@ -72,7 +74,10 @@ std::optional<PathParameters> match_path(std::string_view pattern, std::string_v
 Router::Router(std::vector<Route> routes, WorkQueue& diagnoses, const RouterOptions& options)
     : routes_(std::move(routes)),
       loopback_only_(options.loopback_only),
+      gate_(options.gate),
       lookups_(options.lookup_workers, options.lookup_queue, options.lookup_wait),
+      identities_(options.gate == nullptr ? 1 : kIdentifiers, options.lookup_queue, options.lookup_wait),
+      sign_ins_(options.sign_in_workers, options.sign_in_queue, kSignInWait),
       // As many again may wait; then whoever computes writes himself, which holds the next ones back.
       writings_(options.writers, options.writers),
       diagnoses_(diagnoses) {}
@@ -83,6 +88,8 @@ WorkQueue* Router::queue_of(const Route& route) {
       return nullptr;
     case Lane::kLookup:
       return &lookups_;
+    case Lane::kSignIn:
+      return &sign_ins_;
     case Lane::kDiagnosis:
       return &diagnoses_;
   }
@@ -97,9 +104,33 @@ Router::Match Router::find(std::string_view method, std::string_view path) const
   return {};
 }
 
+bool Router::recognise(Request& head) {
+  return gate_ == nullptr || gate_->recognise(head);
+}
+
+void Router::identify(Request& head, std::function<void()> done) {
+  const bool taken = identities_.submit([this, &head, done] {
+    try {
+      gate_->identify(head);
+    } catch (const std::exception& error) {
+      head.unidentified = Error{ErrorCode::kInternal, error.what()};
+    }
+    done();
+  });
+  if (taken) return;
+  head.unidentified = Error{ErrorCode::kBusy, "too many requests wait already; try again later"};
+  done();
+}
+
 Admission Router::admit(const Request& head) {
   if (const auto refused = guard(head, loopback_only_)) return {0, problem(refused->status, refused->error)};
   if (const Match found = find(head.method, head.path); found.route != nullptr) {
+    if (gate_ != nullptr) {
+      if (auto refusal = gate_->refuse(head, found.route->permission)) {
+        refusal->route = found.route->pattern;
+        return {found.route->max_body, std::move(refusal)};
+      }
+    }
     // A body that would be refused later need not be read.
     WorkQueue* const queue = queue_of(*found.route);
     if (queue != nullptr && !queue->has_room()) {

@@ -11,7 +11,9 @@
 #include <variant>
 #include <vector>
 
+#include "auth/caller.h"
 #include "common/work_queue.h"
+#include "serve/http/gate.h"
 #include "serve/http/handler.h"
 
 namespace xray {
@@ -20,6 +22,7 @@ namespace xray {
 enum class Lane {
   kAtOnce,     ///< on the server's thread: microseconds, no blocking
   kLookup,     ///< reading the store, drawing pictures
+  kSignIn,     ///< hashing a password, asking an identity provider: slow on purpose, or far away
   kDiagnosis,  ///< running the network, in the queue that all doors share
 };
 
@@ -54,6 +57,7 @@ std::optional<PathParameters> match_path(std::string_view pattern, std::string_v
 struct Route {
   std::string_view method;   ///< "GET" answers HEAD too
   std::string_view pattern;  ///< "/api/v1/findings/{id}/image": at most PathParameters::kMost
+  Permission permission;     ///< what it takes to come in, checked by the router before anything else
   Lane lane = Lane::kAtOnce;
   std::uint64_t max_body = 0;
   /// May throw: 500. Takes a std::string_view instead where one parameter is enough.
@@ -66,12 +70,15 @@ struct RouterOptions {
   int lookup_workers = 2;
   int lookup_queue = 256;
   std::chrono::milliseconds lookup_wait{2'000};  ///< see WorkQueue's max_wait
-  int writers = 8;                               ///< what they write together reaches the disk at one time
+  Gate* gate = nullptr;     ///< outlives the router; none: whoever comes may do everything
+  int sign_in_workers = 2;  ///< each takes the memory of a password's hash
+  int sign_in_queue = 32;
+  int writers = 8;  ///< what they write together reaches the disk at one time
 };
 
-/// Sends each request to its route: 404 and 405 (with Allow) where there is none,
-/// 503 where the lane is full, at once and with the time after which it should not be. Nobody
-/// works for clients that are gone.
+/// Sends each request to its route, if its caller may go there (Gate): 404 and 405 (with Allow) where there
+/// is none, 503 where the lane is full, at once and with the time after which it should not be. Nobody works
+/// for clients that are gone.
 class Router : public Handler {
  public:
   /// `diagnoses` is where Lane::kDiagnosis is worked off, shared with other doors; it ends,
@@ -84,6 +91,8 @@ class Router : public Handler {
   /// The queue of Writing.
   const WorkQueue& writings() const { return writings_; }
 
+  bool recognise(Request& head) override;
+  void identify(Request& head, std::function<void()> done) override;
   Admission admit(const Request& head) override;
   void handle(const Request& request, Reply reply) override;
 
@@ -98,10 +107,13 @@ class Router : public Handler {
 
   std::vector<Route> routes_;
   bool loopback_only_;
+  Gate* gate_;
   /// Runs the route and replies, at once or when what is to be written has been.
   void work(const Match& found, const Request& request, const Reply& reply);
 
   WorkQueue lookups_;
+  WorkQueue identities_;
+  WorkQueue sign_ins_;
   WorkQueue writings_;
   WorkQueue& diagnoses_;
 };

@@ -66,8 +66,9 @@ std::vector<Route> static_routes(std::span<const Asset> assets) {
       headers.push_back({"Content-Type", std::string(asset.media_type)});
       return {200, std::move(headers), asset.bytes};
     };
-    routes.push_back({"GET", asset.path, Lane::kAtOnce, 0, serve});
-    if (asset.path == "/index.html") routes.push_back({"GET", "/", Lane::kAtOnce, 0, serve});
+    routes.push_back({"GET", asset.path, Permission::kOpen, Lane::kAtOnce, 0, serve});
+    if (asset.path == "/index.html")
+      routes.push_back({"GET", "/", Permission::kOpen, Lane::kAtOnce, 0, serve});
   }
   return routes;
 }

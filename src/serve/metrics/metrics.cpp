@@ -229,7 +229,12 @@ std::string Metrics::text() const {
 }
 
 Route metrics_route(const Metrics& metrics) {
-  return {"GET", "/metrics", Lane::kLookup, 0, [&metrics](const Request&, const PathParameters&) -> Response {
+  return {"GET",
+          "/metrics",
+          Permission::kMetrics,
+          Lane::kLookup,
+          0,
+          [&metrics](const Request&, const PathParameters&) -> Response {
             return {200,
                     {{"Content-Type", std::string(Metrics::kMediaType)}, {"Cache-Control", "no-store"}},
                     metrics.text()};

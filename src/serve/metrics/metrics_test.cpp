@@ -136,14 +136,14 @@ class MetricsTest : public testing::Test {
     server_ = HttpServer::listen(options).value();
     std::vector<Route> routes = health_routes(readiness_, store_);
     routes.push_back(metrics_route(metrics_));
-    routes.push_back({"POST", "/films/{id}", Lane::kDiagnosis, 1'000'000,
+    routes.push_back({"POST", "/films/{id}", Permission::kOpen, Lane::kDiagnosis, 1'000'000,
                       [this](const Request& request, const PathParameters&) -> Response {
                         const auto finding = models_->diagnose(*models_->primary(), request.body);
                         if (finding) (void)store_.put(*finding, "DOE_JANE", request.body);
                         return {finding ? 201 : 400};
                       }});
     routes.push_back(
-        {"GET", "/assets/main-1a2b.js", Lane::kAtOnce, 0,
+        {"GET", "/assets/main-1a2b.js", Permission::kOpen, Lane::kAtOnce, 0,
          [](const Request&, std::string_view) -> Response { return {200, {}, std::string("x")}; }});
     router_ = std::make_unique<Router>(std::move(routes), *diagnoses_, RouterOptions{});
     diagnoses_->observe_waits([this](auto wait) { metrics_.on_wait(wait); });

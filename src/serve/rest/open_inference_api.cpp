@@ -36,21 +36,23 @@ std::vector<Route> OpenInferenceApi::routes() const {
     return infer(request, model);
   };
   return {
-      {"GET", "/v2", Lane::kAtOnce, 0, [this](const Request&, const PathParameters&) { return server(); }},
-      {"GET", "/v2/health/live", Lane::kAtOnce, 0, well},
-      {"GET", "/v2/health/ready", Lane::kAtOnce, 0,
+      {"GET", "/v2", Permission::kRead, Lane::kAtOnce, 0,
+       [this](const Request&, const PathParameters&) { return server(); }},
+      {"GET", "/v2/health/live", Permission::kOpen, Lane::kAtOnce, 0, well},
+      {"GET", "/v2/health/ready", Permission::kOpen, Lane::kAtOnce, 0,
        [this, well](const Request& request, const PathParameters& none) {
          const auto state = readiness_.state();
          return state ? well(request, none) : problem(503, state.error());
        }},
-      {"POST", "/v2/repository/index", Lane::kAtOnce, kSmallBody,
+      {"POST", "/v2/repository/index", Permission::kRead, Lane::kAtOnce, kSmallBody,
        [this](const Request&, const PathParameters&) { return index(); }},
-      {"GET", "/v2/models/{name}", Lane::kAtOnce, 0, show},
-      {"GET", "/v2/models/{name}/versions/{version}", Lane::kAtOnce, 0, show},
-      {"GET", "/v2/models/{name}/ready", Lane::kAtOnce, 0, is_ready},
-      {"GET", "/v2/models/{name}/versions/{version}/ready", Lane::kAtOnce, 0, is_ready},
-      {"POST", "/v2/models/{name}/infer", Lane::kDiagnosis, max_body_, run},
-      {"POST", "/v2/models/{name}/versions/{version}/infer", Lane::kDiagnosis, max_body_, run},
+      {"GET", "/v2/models/{name}", Permission::kRead, Lane::kAtOnce, 0, show},
+      {"GET", "/v2/models/{name}/versions/{version}", Permission::kRead, Lane::kAtOnce, 0, show},
+      {"GET", "/v2/models/{name}/ready", Permission::kRead, Lane::kAtOnce, 0, is_ready},
+      {"GET", "/v2/models/{name}/versions/{version}/ready", Permission::kRead, Lane::kAtOnce, 0, is_ready},
+      {"POST", "/v2/models/{name}/infer", Permission::kDiagnose, Lane::kDiagnosis, max_body_, run},
+      {"POST", "/v2/models/{name}/versions/{version}/infer", Permission::kDiagnose, Lane::kDiagnosis,
+       max_body_, run},
   };
 }
 

@@ -74,13 +74,13 @@ std::vector<Route> TensorFlowApi::routes() const {
     return models.find_label(percent_decode(path[0]), percent_decode(path[1]));
   };
   std::vector<Route> routes = {
-      {"GET", "/v1/models/{name}", Lane::kAtOnce, 0,
+      {"GET", "/v1/models/{name}", Permission::kRead, Lane::kAtOnce, 0,
        [this](const Request&, const PathParameters& path) { return status(path); }},
-      {"GET", "/v1/models/{name}/metadata", Lane::kAtOnce, 0,
+      {"GET", "/v1/models/{name}/metadata", Permission::kRead, Lane::kAtOnce, 0,
        [by_version](const Request&, const PathParameters& path) {
          return show_metadata(path, by_version(path));
        }},
-      {"POST", "/v1/models/{name}:predict", Lane::kDiagnosis, max_body_,
+      {"POST", "/v1/models/{name}:predict", Permission::kDiagnose, Lane::kDiagnosis, max_body_,
        [this, by_version](const Request& request, const PathParameters& path) {
          return predict(request, path, by_version);
        }},
@@ -100,12 +100,12 @@ std::vector<Route> TensorFlowApi::routes() const {
   for (const Choice& choice : choices) {
     const Find find = choice.find;
     routes.push_back(
-        {"GET", choice.status, Lane::kAtOnce, 0,
+        {"GET", choice.status, Permission::kRead, Lane::kAtOnce, 0,
          [find](const Request&, const PathParameters& path) { return show_status(find(path)); }});
     routes.push_back(
-        {"GET", choice.metadata, Lane::kAtOnce, 0,
+        {"GET", choice.metadata, Permission::kRead, Lane::kAtOnce, 0,
          [find](const Request&, const PathParameters& path) { return show_metadata(path, find(path)); }});
-    routes.push_back({"POST", choice.predict, Lane::kDiagnosis, max_body_,
+    routes.push_back({"POST", choice.predict, Permission::kDiagnose, Lane::kDiagnosis, max_body_,
                       [this, find](const Request& request, const PathParameters& path) {
                         return predict(request, path, find);
                       }});
