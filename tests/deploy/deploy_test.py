@@ -193,13 +193,16 @@ class Isolated(Case):
 
     def dyno(self):
         lines = (ROOT / "deploy/heroku.env").read_text().split()
-        return {name: value for name, value in (line.split("=", 1) for line in lines) if name != "XRAY_ADMIN_USER"}
+        return {**dict(line.split("=", 1) for line in lines), "XRAY_ADMIN_PASSWORD": "quiet-lungs-and-a-long-word"}
 
     def test_a_dyno_reads_films_in_512_mb_and_ends_when_told(self):
         with self.server(self.dyno()) as server:
             self.assertEqual(server.status("CapEff"), "0000000000000000")
             self.assertEqual(server.status("NoNewPrivs"), "1")
             self.assertEqual(server.status("Uid").split()[0], "10001")
+            self.assertEqual(server.upload(PICTURE)[0], 403, "what came in the clear is turned away")
+            self.assertEqual(server.ask("GET", "/api/v1/findings", headers={"X-Forwarded-Proto": "https"})[0], 401)
+            server.let_in("admin")
             at_rest = server.resident()
             for _ in range(50):
                 status, finding = server.upload(PICTURE)
@@ -232,7 +235,8 @@ class Isolated(Case):
             self.assertEqual(server.ask("GET", f"/api/v1/findings/{made['id']}")[0], 200)
 
     def test_a_router_in_front_is_believed_where_it_is_to_be(self):
-        with self.server({"XRAY_TRUST_PROXY": "private"}) as server:
+        with self.server(self.dyno()) as server:
+            server.let_in("admin")
             self.assertEqual(server.ask("GET", "/readyz", headers={"X-Forwarded-For": "203.0.113.7",
                                                                   "X-Forwarded-Proto": "https"})[0], 200)
             server.ask("GET", "/api/v1/findings", headers={"X-Forwarded-For": "203.0.113.7", "X-Forwarded-Proto": "https"})

@@ -87,6 +87,7 @@ class Server:
         self.user, self.xray = user, xray
         self.memory = Memory(memory)
         self.log = tempfile.TemporaryFile(mode="w+")
+        self.headers = {}  # of every request
         wanted = {"PATH": "/usr/local/bin:/usr/bin:/bin", "PORT": str(self.port), "XRAY_CACHE": "/tmp/xray",
                   **(environment or {})}
         self.command = ["unshare", "--mount", "--ipc", "--uts", "bash", "-c", MOUNTS, "sandbox", str(root), str(tree),
@@ -132,7 +133,7 @@ class Server:
         """Status and JSON (or bytes)."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
-            connection.request(method, path, body, headers or {})
+            connection.request(method, path, body, {**self.headers, **(headers or {})})
             answer = connection.getresponse()
             content = answer.read()
             is_json = (answer.getheader("Content-Type") or "").startswith(("application/json", "application/problem"))
@@ -154,6 +155,13 @@ class Server:
         """Another process in the same surroundings, as engines run health checks."""
         return subprocess.run([*self.command, *command], env=self.environment, capture_output=True, text=True,
                               check=False, timeout=60)
+
+    def let_in(self, user):
+        """From now on requests carry a token of this account, and come as a router passes them on."""
+        made = self.run(self.xray, "token", "create", "--user", user, "--name", "test", "--scopes", "read,diagnose")
+        if made.returncode != 0:
+            raise AssertionError(made.stderr)
+        self.headers = {"Authorization": f"Bearer {made.stdout.strip()}", "X-Forwarded-Proto": "https"}
 
     def stop(self):
         """Seconds from SIGTERM to the end, and the exit code."""

@@ -119,6 +119,7 @@ export class FindingView {
   #facts = el("div", { class: "foot-facts" });
   #state = "";
   #preview: string | null = null;
+  #shown: Promise<unknown> = Promise.resolve();
 
   constructor(
     readonly entry: Entry,
@@ -164,14 +165,17 @@ export class FindingView {
 
   /** Frees what the page holds for this view. */
   close(): void {
-    if (this.#preview) URL.revokeObjectURL(this.#preview);
+    const preview = this.#preview;
+    // Whatever shows it may still be loading it, or just about to.
+    if (preview) void this.#shown.finally(() => setTimeout(() => URL.revokeObjectURL(preview), 1000));
     this.#preview = null;
   }
 
   async #showPreview(file: File): Promise<void> {
     this.#preview = URL.createObjectURL(file);
     if (this.#state === "read") return;
-    await this.#film.setPicture(this.#preview);
+    this.#shown = this.#film.setPicture(this.#preview);
+    await this.#shown;
   }
 
   #showProgress(): void {
