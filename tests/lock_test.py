@@ -8,11 +8,14 @@ import http.client
 import json
 import os
 import pathlib
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 import unittest
+import urllib.error
+import urllib.request
 
 OPTIONS = None
 WORK = None
@@ -291,6 +294,20 @@ class StartTest(unittest.TestCase):
         with Server("sqlite::memory:", "--auth", "off", "--trust-proxy", "private") as server:
             self.assertEqual(server.ask("GET", "/api/v1/findings")[0], 200)
             self.assertEqual(server.ask("GET", "/api/v1/session")[2], {"lock": False, "sign_in": [], "user": None})
+
+    def test_metrics_take_a_token_unless_their_address_is_for_the_scraper_alone(self):
+        env = {"XRAY_ADMIN_USER": "chief", "XRAY_ADMIN_PASSWORD": PASSWORD, "XRAY_TRUST_PROXY": "loopback"}
+        for more, status in (((), 403), (("--metrics-open",), 200)):
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                port = probe.getsockname()[1]
+            with Server("sqlite::memory:", "--metrics", f"0.0.0.0:{port}", *more, env=env):
+                try:
+                    answer = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10)
+                except urllib.error.HTTPError as refused:
+                    answer = refused
+                self.assertEqual(answer.status, status, more)
+                answer.close()
 
     def test_makes_the_first_account_behind_a_proxy(self):
         secret = WORK / "secret"

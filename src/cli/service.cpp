@@ -129,7 +129,8 @@ int Service::open_findings() {
   auto store = open_store(database_);
   if (!store) return failed(store.error());
   store_ = std::move(*store);
-  const bool reachable = !server_->is_loopback() || (metrics_http_ && !metrics_http_->is_loopback()) ||
+  const bool metrics_reachable = metrics_http_ && !metrics_http_->is_loopback() && !options_.metrics_open;
+  const bool reachable = !server_->is_loopback() || metrics_reachable ||
                          (grpc_ && !is_loopback_host(grpc_->host));
   auto lock = open_lock(options_.lock, database_, {.reachable = reachable, .tls = tls_ != nullptr});
   if (!lock) return fail_to_start(lock.error());
@@ -194,7 +195,8 @@ int Service::open_doors() {
     log_event(spdlog::level::info, "metrics", {{"url", metrics_http_->url() + "/metrics"}});
     std::vector<Route> own = health_routes(readiness_, *observed_store_);
     own.push_back(metrics_route(metrics_));
-    Gate* const gate = metrics_http_->is_loopback() ? nullptr : lock_.lock.get();
+    const bool open = metrics_http_->is_loopback() || options_.metrics_open;
+    Gate* const gate = open ? nullptr : lock_.lock.get();
     metrics_server_.emplace(std::move(metrics_http_), std::move(own), gate);
   }
   if (!grpc_) return kExitOk;

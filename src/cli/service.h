@@ -49,6 +49,7 @@ struct ServeOptions {
   DecodeLimits limits;
   ServeLock lock;
   std::string metrics;  ///< HOST:PORT, "off", or empty: where the page is
+  bool metrics_open = false;  ///< at an address of their own, to whoever reaches it
   double stop_delay = 0;
   LogFormat log_format = LogFormat::kText;
   spdlog::level::level_enum log_level = spdlog::level::info;
