@@ -12,12 +12,14 @@ function passwordField(label: string, complete: string): [HTMLElement, HTMLInput
   return [el("label", { class: "field" }, el("span", { text: label }), input), input];
 }
 
-function passwordForm(): HTMLElement {
+function passwordForm(person: Person): HTMLElement {
   const [oldField, old] = passwordField(words.old, "current-password");
   const [newField, fresh] = passwordField(words.fresh, "new-password");
   const said = el("p", { class: "reason", attr: { role: "alert" } });
   const submit = el("button", { class: "button", text: words.change, attr: { type: "submit" } });
-  const form = el("form", { class: "entrance-form" }, oldField, newField, el("p", { class: "note", text: words.rule }), said, submit);
+  // Tells password managers whose password it is.
+  const name = el("input", { attr: { type: "text", autocomplete: "username", value: person.name, hidden: true, readonly: true } });
+  const form = el("form", { class: "entrance-form" }, name, oldField, newField, el("p", { class: "note", text: words.rule }), said, submit);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     submit.disabled = true;
@@ -52,7 +54,7 @@ function dialogOf(person: Person, passwords: boolean): HTMLDialogElement {
       ),
       el("p", { class: "muted", text: words.roles[person.role] }),
       passwords ? el("h3", { text: words.password }) : null,
-      passwords ? passwordForm() : null,
+      passwords ? passwordForm(person) : null,
       el("div", { class: "dialog-actions" }, button({ label: words.signOut, class: "button-sign-out" }, signOut)),
     ),
   );

@@ -66,5 +66,5 @@ document.body.append(
 );
 const problem = query.get("problem");
 if (problem !== null) fail(words.problems[problem] ?? words.offline);
-document.querySelector("input")?.focus();
+document.querySelector<HTMLInputElement>(".field-input")?.focus();
 export {};
