@@ -5,6 +5,7 @@ usage: grpc_client_test.py XRAY MAKE_FIXTURES, with tritonclient on PYTHONPATH
 """
 
 import json
+import os
 import pathlib
 import queue
 import re
@@ -18,6 +19,7 @@ import unittest
 
 import numpy as np
 import tritonclient.grpc as triton
+from tritonclient.utils import InferenceServerException
 
 XRAY, MAKE_FIXTURES = sys.argv[1:3]
 PATIENCE = 60
@@ -49,12 +51,12 @@ class GrpcClientTest(unittest.TestCase):
         cls.folder.cleanup()
 
     @classmethod
-    def serve(cls):
+    def serve(cls, store="findings.sqlite", **environment):
         """The program with one worker and one place to wait, and where it serves gRPC."""
         server = subprocess.Popen(
             [XRAY, "serve", "--listen", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--threads", "1", "--queue", "1",
-             "--store", f"sqlite:{cls.fixtures}/findings.sqlite", "--model", cls.fixtures / "tiny"],
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+             "--store", f"sqlite:{cls.fixtures}/{store}", "--model", cls.fixtures / "tiny"],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env={**os.environ, **environment})
         line = server.stdout.readline()
         return server, re.search(r"grpc://(127\.0\.0\.1:\d+)", line).group(1)
 
@@ -166,6 +168,28 @@ class GrpcClientTest(unittest.TestCase):
         self.assertIn("image[0]", bad[1].message())
         self.assertEqual(last[0].get_response().id, "pneumonia.jpeg")
         self.assertEqual(last[0].as_numpy("verdict")[0, 0], b"pneumonia")
+
+    def test_takes_a_token_that_may_where_there_is_a_lock(self):
+        server, url = self.serve("locked.sqlite", XRAY_ADMIN_USER="chief", XRAY_ADMIN_PASSWORD="correct horse battery")
+
+        def token(scopes):
+            made = subprocess.run([XRAY, "token", "create", "--store", f"sqlite:{self.fixtures}/locked.sqlite", "--user",
+                                   "chief", "--name", scopes, "--scopes", scopes], capture_output=True, text=True, check=True)
+            return {"authorization": f"Bearer {made.stdout.strip()}"}
+
+        with triton.InferenceServerClient(url) as client:
+            end = time.monotonic() + PATIENCE
+            while not client.is_server_ready() and time.monotonic() < end:
+                time.sleep(0.05)
+            picture = [images(self.read("normal.jpeg"))]
+            for headers, status in (({}, "UNAUTHENTICATED"), ({"authorization": "Bearer xray_no"}, "UNAUTHENTICATED"),
+                                    (token("read"), "PERMISSION_DENIED")):
+                with self.assertRaises(InferenceServerException) as refused:
+                    client.infer("xray", picture, headers=headers)
+                self.assertIn(status, str(refused.exception.status()))
+            answer = client.infer("xray", picture, headers=token("read,diagnose"))
+            self.assertEqual(answer.as_numpy("verdict")[0, 0], b"normal")
+        self.assertEqual(self.stop(server), 0)
 
     def test_stops_when_told_to_while_a_stream_is_open(self):
         server, url = self.serve()
