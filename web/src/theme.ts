@@ -9,14 +9,16 @@ function apply(theme: Theme): void {
   document.documentElement.dataset["theme"] = theme;
 }
 
+const stored = remembered("theme");
+const chosen = themes.find((theme) => theme === stored) ?? "system";
+// Before the page asks the server anything: it should not come up in one theme and change to another.
+apply(chosen);
+
 /** Light, dark or as the system has it; remembered. */
 export function themeSwitch(): HTMLElement {
-  const stored = remembered("theme");
-  const current = themes.find((theme) => theme === stored) ?? "system";
-  apply(current);
   const choices = themes.map((theme) => {
     const input = el("input", {
-      attr: { type: "radio", name: "theme", value: theme, checked: theme === current },
+      attr: { type: "radio", name: "theme", value: theme, checked: theme === chosen },
       on: {
         change: () => {
           apply(theme);
