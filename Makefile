@@ -33,7 +33,7 @@ build: ## the main program (and the trainer; TRAIN=0 without) in build/release
 
 test: ## build and pass every test
 	$(say) 'checking what the tests need'
-	@scripts/setup serve train tensorflow test
+	@scripts/setup serve train tensorflow test deploy
 	@cmake --preset release -DXRAY_TRAIN=ON -DXRAY_TESTS=ON >/dev/null
 	$(say) 'building everything'
 	@cmake --build $(BUILD) -j $(JOBS)
