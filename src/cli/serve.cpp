@@ -83,6 +83,11 @@ void add_serve(CLI::App& app, int& exit_code) {
                    "better left to $PGPASSWORD or ~/.pgpass (default: $DATABASE_URL, the database of\n"
                    "$RDS_HOSTNAME, or sqlite:xray.sqlite)")
       ->type_name("URL");
+  command
+      ->add_option("--store-wait", options->store_wait,
+                   "Seconds for which a database that is away at the start is waited for (default: 30)")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(0.0, 3600.0));
   add_serve_models(*command, options->models);
   command->add_option("--threads", options->threads, "Pictures diagnosed at one time (default: all cores)")
       ->type_name("N")

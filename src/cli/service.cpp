@@ -12,6 +12,7 @@
 #include "cli/options.h"
 #include "cli/serve_address.h"
 #include "cli/store_url.h"
+#include "common/interrupt.h"
 #include "common/parallel.h"
 #include "diagnose/selftest.h"
 #include "serve/http/guard.h"
@@ -117,18 +118,35 @@ int Service::listen() {
   return kExitOk;
 }
 
+/// A database that starts beside this server, as where a machine or a cluster comes up, is waited for.
+Result<Done> Service::open_store_in_time(const std::string& url) {
+  const auto open = [&]() -> Result<Done> {
+    auto database = sql::open_database(url);
+    if (!database) return database.error();
+    database_ = std::move(*database);
+    auto store = open_store(database_);
+    if (!store) return store.error();
+    store_ = std::move(*store);
+    return Done{};
+  };
+  using Clock = std::chrono::steady_clock;
+  const auto until = Clock::now() + std::chrono::duration<double>(options_.store_wait);
+  for (bool told = false;; told = true) {
+    auto opened = open();
+    if (opened || opened.error().code != ErrorCode::kBusy || Clock::now() >= until) return opened;
+    if (!told)
+      spdlog::warn("{}: {}; waiting for it for {} s", sql::label_of(url), opened.error().message,
+                   options_.store_wait);
+    if (sleep_until_interrupt(std::chrono::milliseconds(500)))
+      return Error{opened.error().code, opened.error().message + "; told to stop meanwhile"};
+  }
+}
+
 int Service::open_findings() {
   const auto url = store_url(options_.store);
   if (!url) return fail_to_start(url.error());
-  const auto failed = [&url](const Error& error) {
-    return fail_to_start(with_context(error, sql::label_of(*url)));
-  };
-  auto database = sql::open_database(*url);
-  if (!database) return failed(database.error());
-  database_ = std::move(*database);
-  auto store = open_store(database_);
-  if (!store) return failed(store.error());
-  store_ = std::move(*store);
+  if (const auto opened = open_store_in_time(*url); !opened)
+    return fail_to_start(with_context(opened.error(), sql::label_of(*url)));
   const bool metrics_reachable = metrics_http_ && !metrics_http_->is_loopback() && !options_.metrics_open;
   const bool reachable = !server_->is_loopback() || metrics_reachable ||
                          (grpc_ && !is_loopback_host(grpc_->host));

@@ -50,6 +50,7 @@ struct ServeOptions {
   ServeLock lock;
   std::string metrics;  ///< HOST:PORT, "off", or empty: where the page is
   bool metrics_open = false;  ///< at an address of their own, to whoever reaches it
+  double store_wait = 30;
   double stop_delay = 0;
   LogFormat log_format = LogFormat::kText;
   spdlog::level::level_enum log_level = spdlog::level::info;
@@ -96,6 +97,7 @@ class Service {
   int listen();
   /// Models and store.
   int load();
+  Result<Done> open_store_in_time(const std::string& url);
   int open_findings();
   int open_doors();
 

@@ -30,4 +30,19 @@ std::stop_token stop_on_interrupt() {
   return source.get_token();
 }
 
+bool sleep_until_interrupt(std::chrono::milliseconds time) {
+  sigset_t signals;
+  sigset_t before;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals, &before);
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
+  const timespec rest{.tv_sec = seconds.count(),
+                      .tv_nsec = std::chrono::nanoseconds(time - seconds).count()};
+  const bool came = sigtimedwait(&signals, nullptr, &rest) > 0;
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return came;
+}
+
 }  // namespace xray

@@ -3,9 +3,11 @@
 
 import http.client
 import itertools
+import os
 import pathlib
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -216,10 +218,34 @@ class GoesAway(PostgresTest):
         self.assert_away(server)
         self.assertNotIn("secret", server.log.read_text() + server.first_line)
         server.stop()
-        code, said = self.refuses_to_start(store=url)
+        code, said = self.refuses_to_start("--store-wait", "0", store=url)
         self.assertEqual(code, 1)
         self.assertIn("cannot be reached", said)
         self.assertNotIn("secret", said)
+
+    def test_waits_for_a_database_that_starts_later(self):
+        door, url = self.door()
+        door.is_open = False
+        later = threading.Timer(1.5, lambda: setattr(door, "is_open", True))
+        later.start()
+        self.addCleanup(later.join)
+        server = self.serve(store=url)
+        self.assertEqual(server.upload(FILMS[0]).status, 201)
+        self.assertIn("waiting for it", server.log.read_text())
+        self.assertNotIn("secret", server.log.read_text())
+
+    def test_stops_while_it_waits(self):
+        door, url = self.door()
+        door.is_open = False
+        log = self.folder / "waiting"
+        with log.open("wb") as out:
+            waiting = subprocess.Popen([os.environ["XRAY"], "serve", "--listen", "127.0.0.1:0", "--store", url],
+                                       stdout=out, stderr=out)
+        self.addCleanup(waiting.kill)
+        self.wait_until(lambda: "waiting for it" in log.read_text())
+        waiting.terminate()
+        self.assertEqual(waiting.wait(5), 1)
+        self.assertIn("told to stop", log.read_text())
 
     def test_refuses_a_schema_newer_than_the_program_and_what_is_not_its_own(self):
         self.postgres.sql("CREATE TABLE theirs (x BIGINT)")
@@ -230,6 +256,57 @@ class GoesAway(PostgresTest):
         self.postgres.sql("UPDATE xray_schema SET version = 999")
         code, said = self.refuses_to_start(store=self.postgres.url)
         self.assertEqual((code, "newer xray" in said), (1, True), said)
+
+
+class Tls(PostgresTest):
+    """PGSSLMODE and its like are libpq's; here is that they come to hold."""
+
+    def setUp(self):
+        super().setUp()
+        self.postgres.stop()
+        for name in ("ours", "theirs"):
+            self.make_authority(name)
+        self.folder.chmod(0o755)
+        key, certificate = self.postgres.folder / "server.key", self.postgres.folder / "server.crt"
+        self.openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-keyout", key, "-out",
+                     self.folder / "request")
+        names = self.folder / "names"
+        names.write_text("subjectAltName=DNS:localhost")
+        self.openssl("x509", "-req", "-in", self.folder / "request", "-CA", self.folder / "ours.crt", "-CAkey",
+                     self.folder / "ours.key", "-days", "2", "-extfile", names, "-out", certificate)
+        key.chmod(0o600)
+        owner = self.postgres.folder.stat()
+        os.chown(key, owner.st_uid, owner.st_gid)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.postgres.run("-c", "listen_addresses=127.0.0.1", "-c", "ssl=on", "-c", f"ssl_cert_file={certificate}",
+                          "-c", f"ssl_key_file={key}", port=self.port)
+
+    def openssl(self, *words):
+        subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True)
+
+    def make_authority(self, name):
+        self.openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}", "-keyout",
+                     self.folder / f"{name}.key", "-out", self.folder / f"{name}.crt")
+
+    def url(self, host, authority):
+        return (f"postgresql://xray@{host}:{self.port}/postgres?sslmode=verify-full"
+                f"&sslrootcert={self.folder / authority}.crt")
+
+    def test_holds_whatever_is_said_to_the_database(self):
+        server = self.serve(store=self.url("localhost", "ours"))
+        self.assertEqual(server.upload(FILMS[0]).status, 201)
+        lines = self.postgres.sql("SELECT DISTINCT s.ssl, s.version FROM pg_stat_ssl s JOIN pg_stat_activity a "
+                                  "USING (pid) WHERE a.client_addr IS NOT NULL")
+        self.assertEqual(lines.split(), ["t|TLSv1.3"])
+
+    def test_refuses_a_server_of_another_authority_or_name(self):
+        for host, authority, why in (("localhost", "theirs", "certificate verify failed"),
+                                     ("127.0.0.1", "ours", "does not match host name")):
+            code, said = self.refuses_to_start("--store-wait", "0", store=self.url(host, authority))
+            self.assertEqual(code, 1)
+            self.assertIn(why, said)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """A PostgreSQL server of the test's own (postgres.sh)."""
 
+import os
 import pathlib
 import shutil
 import signal
@@ -31,10 +32,12 @@ class PostgresServer:
     def url(self):
         return f"postgresql://xray@/postgres?host={self.folder}"
 
-    def run(self):
+    def run(self, *options, port=5432):
+        """`options` as those of `postgres`."""
+        self.port = str(port)
         with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen([SCRIPT, "run", self.folder], stdout=log, stderr=log)
-        subprocess.run([SCRIPT, "wait", self.folder], check=True)
+            self.process = subprocess.Popen([SCRIPT, "run", self.folder, "-p", self.port, *options], stdout=log, stderr=log)
+        subprocess.run([SCRIPT, "wait", self.folder, self.port], check=True)
 
     def stop(self, how=signal.SIGQUIT):
         """SIGQUIT as in a crash, SIGINT as by its operator."""
@@ -48,7 +51,8 @@ class PostgresServer:
         return inside
 
     def sql(self, statement):
-        return subprocess.run([SCRIPT, "sql", self.folder, statement], check=True, capture_output=True, text=True).stdout
+        return subprocess.run([SCRIPT, "sql", self.folder, statement], check=True, capture_output=True, text=True,
+                              env={**os.environ, "PGPORT": self.port}).stdout
 
     def close(self):
         if self.process.poll() is None:
