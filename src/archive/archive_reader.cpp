@@ -15,6 +15,8 @@
 #include <utility>
 #include <vector>
 
+#include "common/text.h"
+
 namespace xray {
 namespace {
 
@@ -40,8 +42,7 @@ std::string size_text(std::uint64_t bytes) {
 bool has_archive_name(const std::filesystem::path& path) {
   constexpr std::array<std::string_view, 11> kEndings = {
       ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.zst", ".tzst", ".tar.bz2", ".tbz2", ".tbz", ".zip"};
-  std::string name = path.filename().string();
-  for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  const std::string name = lowered(path.filename().string());
   return std::ranges::any_of(kEndings, [&](std::string_view ending) { return name.ends_with(ending); });
 }
 

@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "auth/secret.h"
+#include "common/clock.h"
 #include "common/embedded.h"
+#include "common/text.h"
 #include "store/sql.h"
 #include "store/uuid.h"
 
@@ -38,18 +40,6 @@ constexpr const char* kTokenColumns =
 
 Error no_such(std::string_view what) {
   return {ErrorCode::kNotFound, "there is no such " + std::string(what)};
-}
-
-std::int64_t system_now() {
-  using namespace std::chrono;
-  return duration_cast<seconds>(system_clock::now().time_since_epoch()).count();
-}
-
-std::string lowered(std::string_view name) {
-  std::string low(name);
-  std::ranges::transform(low, low.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return low;
 }
 
 bool is_name(std::string_view name) {
@@ -115,7 +105,7 @@ bool insert(Connection& connection, const Account& account, const std::optional<
 }  // namespace
 
 Accounts::Accounts(std::shared_ptr<sql::Database> database, const SessionLimits& limits, Now now)
-    : database_(std::move(database)), limits_(limits), now_(now ? std::move(now) : Now(system_now)) {}
+    : database_(std::move(database)), limits_(limits), now_(now ? std::move(now) : Now(unix_seconds)) {}
 
 Accounts::~Accounts() = default;
 

@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "auth/secret.h"
+#include "common/clock.h"
+#include "common/text.h"
 
 namespace xray {
 namespace {
@@ -15,11 +17,6 @@ using nlohmann::json;
 constexpr std::int64_t kKeysAgain = 60;       ///< seconds between two looks at a provider's keys, at least
 constexpr std::int64_t kKeysOld = 24 * 3600;  ///< and at most
 constexpr std::size_t kMaxQuery = 8U << 10U;
-
-std::int64_t now() {
-  using namespace std::chrono;
-  return duration_cast<seconds>(system_clock::now().time_since_epoch()).count();
-}
 
 bool is_plain(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
@@ -41,27 +38,6 @@ std::string escaped(std::string_view text) {
   return out;
 }
 
-int digit_of(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-std::string unescaped(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool escape =
-        text[i] == '%' && i + 2 < text.size() && digit_of(text[i + 1]) >= 0 && digit_of(text[i + 2]) >= 0;
-    if (!escape) {
-      out += text[i] == '+' ? ' ' : text[i];
-      continue;
-    }
-    out += static_cast<char>(digit_of(text[i + 1]) * 16 + digit_of(text[i + 2]));
-    i += 2;
-  }
-  return out;
-}
-
 /// Nothing where `name` is not there, or there twice.
 std::optional<std::string> parameter(std::string_view query, std::string_view name) {
   std::optional<std::string> found;
@@ -71,7 +47,9 @@ std::optional<std::string> parameter(std::string_view query, std::string_view na
     const std::size_t equals = std::min(pair.find('='), pair.size());
     if (pair.substr(0, equals) != name) continue;
     if (found) return std::nullopt;
-    found = unescaped(pair.substr(std::min(equals + 1, pair.size())));
+    std::string value(pair.substr(std::min(equals + 1, pair.size())));
+    std::ranges::replace(value, '+', ' ');
+    found = percent_decoded(value);
   }
   return found;
 }
@@ -158,7 +136,7 @@ Result<Jwks> Oidc::keys(bool anew) {
   if (!known) return known.error();
   {
     const std::scoped_lock lock(mutex_);
-    const std::int64_t age = now() - keys_at_;
+    const std::int64_t age = unix_seconds() - keys_at_;
     if (keys_ && age < (anew ? kKeysAgain : kKeysOld)) return *keys_;
   }
   const auto text = fetch_({.url = known->jwks_uri, .form = {}, .authorization = {}});
@@ -167,7 +145,7 @@ Result<Jwks> Oidc::keys(bool anew) {
   if (!keys) return keys.error();
   const std::scoped_lock lock(mutex_);
   keys_ = *keys;
-  keys_at_ = now();
+  keys_at_ = unix_seconds();
   return keys;
 }
 
@@ -219,7 +197,7 @@ Result<Oidc::Person> Oidc::finish(std::string_view keep, std::string_view query)
   if (!answer.is_object() || token == answer.end() || !token->is_string())
     return refused("the provider sent no ID token");
 
-  const ExpectedToken expected{options_.issuer, options_.client_id, nonce, now()};
+  const ExpectedToken expected{options_.issuer, options_.client_id, nonce, unix_seconds()};
   Result<Claims> claims = refused("");
   // The provider may have changed its keys since they were asked for.
   for (const bool anew : {false, true}) {
@@ -229,7 +207,7 @@ Result<Oidc::Person> Oidc::finish(std::string_view keep, std::string_view query)
     if (claims || claims.error().code != ErrorCode::kNotFound) break;
   }
   if (!claims) return refused(claims.error().message);
-  return person_of(*claims, unescaped(rest.substr(std::min(bar + 1, rest.size()))));
+  return person_of(*claims, percent_decoded(rest.substr(std::min(bar + 1, rest.size()))));
 }
 
 Result<Oidc::Person> Oidc::person_of(const Claims& claims, std::string next) const {

@@ -8,6 +8,8 @@
 #include <stdexcept>
 #include <vector>
 
+#include "common/text.h"
+
 namespace xray {
 namespace {
 
@@ -43,15 +45,8 @@ char plain(char letter) {
     case '7':
       return 't';
     default:
-      return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
+      return lowered(letter);
   }
-}
-
-std::string lowered(std::string_view text) {
-  std::string low(text);
-  std::ranges::transform(low, low.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return low;
 }
 
 /// The letters of `text` as count; 0 where it is no UTF-8.

@@ -168,6 +168,19 @@ Result<Done> change(Accounts& accounts, const AccountOptions& options, const cha
   return Done{};
 }
 
+/// Lets a command do something to the accounts; what comes of it is the program's exit code.
+struct Runner {
+  std::shared_ptr<AccountOptions> options;
+  int& exit_code;
+
+  template <typename Act>
+  void operator()(CLI::App* command, Act act) const {
+    command->callback([options = options, &exit_code = exit_code, act] {
+      exit_code = with_accounts(*options, [&](Accounts& accounts) { return act(accounts, *options); });
+    });
+  }
+};
+
 }  // namespace
 
 void add_user(CLI::App& app, int& exit_code) {
@@ -186,11 +199,7 @@ void add_user(CLI::App& app, int& exit_code) {
       "  xray user password joe\n"
       "  xray user disable joe");
   auto options = std::make_shared<AccountOptions>();
-  const auto run = [options, &exit_code](CLI::App* command, auto act) {
-    command->callback([options, &exit_code, act] {
-      exit_code = with_accounts(*options, [&](Accounts& accounts) { return act(accounts, *options); });
-    });
-  };
+  const Runner run{options, exit_code};
 
   CLI::App* command = add_command(*group, "add", "Make an account", options);
   add_name(*command, *options);
@@ -249,11 +258,7 @@ void add_token(CLI::App& app, int& exit_code) {
       "  xray token list\n"
       "  xray token revoke 0198c2f0-7a3e-7c11-9d20-5b1f7a1c2d3e");
   auto options = std::make_shared<AccountOptions>();
-  const auto run = [options, &exit_code](CLI::App* command, auto act) {
-    command->callback([options, &exit_code, act] {
-      exit_code = with_accounts(*options, [&](Accounts& accounts) { return act(accounts, *options); });
-    });
-  };
+  const Runner run{options, exit_code};
 
   CLI::App* command = add_command(*group, "create", "Make a token, and print it", options);
   command->add_option("--user", options->name, "Account that it acts for")->required()->type_name("NAME");

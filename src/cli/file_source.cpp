@@ -6,6 +6,8 @@
 #include <system_error>
 #include <utility>
 
+#include "common/text.h"
+
 namespace xray {
 namespace {
 
@@ -15,8 +17,7 @@ constexpr const char* kNoPictures = "holds no pictures (.jpg, .jpeg, .png, .dcm)
 
 bool has_picture_name(const fs::path& path) {
   constexpr std::array<const char*, 4> kExtensions = {".jpg", ".jpeg", ".png", ".dcm"};
-  std::string extension = path.extension().string();
-  for (char& c : extension) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  const std::string extension = lowered(path.extension().string());
   return std::find(kExtensions.begin(), kExtensions.end(), extension) != kExtensions.end();
 }
 

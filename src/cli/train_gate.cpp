@@ -13,6 +13,7 @@
 #include "common/parallel.h"
 #include "common/progress.h"
 #include "common/random.h"
+#include "common/text.h"
 #include "dataset/dataset.h"
 #include "infer/lung_finder.h"
 #include "model/lungs.h"
@@ -55,8 +56,7 @@ Result<std::vector<fs::path>> files_below(const fs::path& folder) {
   std::vector<fs::path> files;
   for (fs::recursive_directory_iterator entry(folder, failure), end; !failure && entry != end;
        entry.increment(failure)) {
-    std::string ending = entry->path().extension().string();
-    std::ranges::transform(ending, ending.begin(), [](unsigned char c) { return std::tolower(c); });
+    const std::string ending = lowered(entry->path().extension().string());
     if (entry->is_regular_file() && (ending == ".jpg" || ending == ".jpeg" || ending == ".png"))
       files.push_back(entry->path());
   }

@@ -80,12 +80,12 @@ Result<double> duration_from(const std::string& text) {
 /// The trainer beside this program, or as it was told.
 Result<fs::path> find_trainer(const std::string& given) {
   if (!given.empty()) return fs::path(given);
-  std::error_code failed;
-  const fs::path self = fs::read_symlink("/proc/self/exe", failed);
-  const fs::path beside = self.parent_path() / "xray-train";
-  if (!failed && fs::exists(beside)) return beside;
+  const auto self = own_executable();
+  if (!self) return self.error();
+  const fs::path beside = self->parent_path() / "xray-train";
+  if (fs::exists(beside)) return beside;
   return Error{ErrorCode::kNotFound,
-               "there is no xray-train beside " + self.string() + "; name one with --trainer"};
+               "there is no xray-train beside " + self->string() + "; name one with --trainer"};
 }
 
 std::string name_of(const StudyChoice& choice) {

@@ -121,6 +121,11 @@ std::optional<ReadTime> parse_time(std::string_view text) {
   return ReadTime{midnight + hours(h) + minutes(m) + seconds(s) + part - offset};
 }
 
+std::int64_t unix_seconds() {
+  using namespace std::chrono;
+  return duration_cast<seconds>(system_clock::now().time_since_epoch()).count();
+}
+
 std::string rfc3339(std::chrono::system_clock::time_point time) {
   const Civil c = civil(time);
   return format("%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", static_cast<int>(c.date.year()),

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,6 +13,9 @@ std::string rfc3339(std::chrono::system_clock::time_point time);
 
 /// "Sat, 31 Jan 2026 23:59:59 GMT": the date of HTTP (RFC 9110, section 5.6.7).
 std::string http_date(std::chrono::system_clock::time_point time);
+
+/// Whole seconds since 1970.
+std::int64_t unix_seconds();
 
 /// A point in time to the millisecond, in any year from 0 to 9999.
 using Moment = std::chrono::sys_time<std::chrono::milliseconds>;

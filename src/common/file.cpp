@@ -98,6 +98,13 @@ Result<Done> write_file(const std::filesystem::path& path, std::string_view text
   return write_file(path, std::as_bytes(std::span(text.data(), text.size())));
 }
 
+Result<std::filesystem::path> own_executable() {
+  std::error_code failed;
+  auto path = std::filesystem::read_symlink("/proc/self/exe", failed);
+  if (failed) return Error{ErrorCode::kNotFound, "/proc cannot be read: " + failed.message()};
+  return path;
+}
+
 std::string sha256_hex(std::span<const std::byte> bytes) {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned int length = 0;

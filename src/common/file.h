@@ -26,6 +26,9 @@ Result<std::string> read_text(const std::filesystem::path& path, std::uint64_t m
 Result<Done> write_file(const std::filesystem::path& path, std::span<const std::byte> bytes);
 Result<Done> write_file(const std::filesystem::path& path, std::string_view text);
 
+/// This program's own file, of whatever name it was called by. kNotFound where /proc cannot be read.
+Result<std::filesystem::path> own_executable();
+
 /// SHA-256 (FIPS 180-4) as 64 lower-case hexadecimal digits.
 std::string sha256_hex(std::span<const std::byte> bytes);
 

@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "common/random.h"
+#include "common/text.h"
 
 namespace xray {
 namespace {
@@ -24,11 +25,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::array kSplits{Split::kTrain, Split::kValidation, Split::kTest};
-
-std::string lower(std::string text) {
-  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return text;
-}
 
 std::optional<Label> label_of_folder(const std::string& lower_name) {
   if (lower_name == "normal") return Label::kNormal;
@@ -44,13 +40,13 @@ std::optional<Split> split_of_folder(const std::string& lower_name) {
 }
 
 bool is_picture_name(const fs::path& path) {
-  const std::string extension = lower(path.extension().string());
+  const std::string extension = lowered(path.extension().string());
   return extension == ".jpg" || extension == ".jpeg" || extension == ".png" || extension == ".dcm";
 }
 
 bool is_left_out(const std::string& file_name) {
   static const std::set<std::string> folders{"masks", "lung_masks", "__macosx"};
-  return file_name.starts_with('.') || folders.contains(lower(file_name));
+  return file_name.starts_with('.') || folders.contains(lowered(file_name));
 }
 
 /// What the folders above a file say of it.
@@ -59,7 +55,7 @@ struct Place {
   std::optional<Split> split;
 
   Place below(const fs::path& folder) const {
-    const std::string folder_name = lower(folder.filename().string());
+    const std::string folder_name = lowered(folder.filename().string());
     const std::optional<Label> own_label = label_of_folder(folder_name);
     const std::optional<Split> own_split = split_of_folder(folder_name);
     return {own_label ? own_label : label, own_split ? own_split : split};
@@ -78,7 +74,7 @@ NameParts parse_name(const std::string& stem) {
   static const std::regex indiana("(NORMAL2-)?IM-([0-9]+)(-.*)?", std::regex::icase);
   static const std::regex mendeley("(NORMAL|BACTERIA|VIRUS)-([0-9]+)(-.*)?", std::regex::icase);
   const auto subtype_of = [](const std::string& word) {
-    const std::string cause = lower(word);
+    const std::string cause = lowered(word);
     if (cause == "bacteria") return Subtype::kBacterial;
     if (cause == "virus") return Subtype::kViral;
     return Subtype::kUnknown;

@@ -2,6 +2,7 @@
 #include <system_error>
 #include <vector>
 
+#include "common/file.h"
 #include "diagnose/diagnoser.h"
 
 namespace xray {
@@ -28,10 +29,9 @@ Result<std::filesystem::path> shipped_package(const std::filesystem::path& execu
 Result<std::filesystem::path> default_package() {
   if (const char* named = std::getenv("XRAY_MODEL"); named != nullptr && *named != '\0')
     return std::filesystem::path(named);
-  std::error_code failure;
-  const auto executable = std::filesystem::read_symlink("/proc/self/exe", failure);
-  if (failure) return Error{ErrorCode::kNotFound, "no model was named, and /proc cannot be read"};
-  return shipped_package(executable);
+  const auto executable = own_executable();
+  if (!executable) return with_context(executable.error(), "no model was named");
+  return shipped_package(*executable);
 }
 
 }  // namespace xray

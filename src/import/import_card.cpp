@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "common/text.h"
 #include "model/field_reader.h"
 
 namespace xray {
@@ -88,11 +89,8 @@ ForeignOutput read_output(const FieldReader& fields) {
   fields.require(values == "probabilities" || values == "logits", "values",
                  R"(is neither "probabilities" nor "logits")");
   output.probabilities = values == "probabilities";
-  for (std::string name : fields.texts("classes")) {
-    // Folders of data sets, after which Keras calls its classes, are often in capitals.
-    std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::tolower(c); });
-    output.classes.push_back(std::move(name));
-  }
+  // Folders of data sets, after which Keras calls its classes, are often in capitals.
+  for (const std::string& name : fields.texts("classes")) output.classes.push_back(lowered(name));
   const std::set<std::string> names(output.classes.begin(), output.classes.end());
   using Names = std::set<std::string>;
   const bool known = names == Names{"normal"} || names == Names{"pneumonia"} ||

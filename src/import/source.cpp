@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/file.h"
+#include "common/text.h"
 #include "model/onnx_facts.h"
 
 namespace xray {
@@ -19,11 +20,6 @@ namespace fs = std::filesystem;
 
 /// A SavedModel has half a dozen files, more with assets.
 constexpr std::size_t kMaxFiles = 1'000;
-
-std::string lower(std::string text) {
-  std::ranges::transform(text, text.begin(), [](unsigned char c) { return std::tolower(c); });
-  return text;
-}
 
 bool begins_with(std::span<const std::byte> bytes, std::size_t from, std::string_view what) {
   if (bytes.size() < from + what.size()) return false;
@@ -84,7 +80,7 @@ Error keras_error() {
 }
 
 Result<Source> find_file(const fs::path& file) {
-  const std::string extension = lower(file.extension().string());
+  const std::string extension = lowered(file.extension().string());
   std::uint64_t budget = kMaxSourceBytes;
   const auto bytes = read_part(file, budget);
   if (!bytes) return bytes.error();

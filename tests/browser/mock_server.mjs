@@ -9,7 +9,9 @@ import { contours, heatMap } from "./pictures.mjs";
 
 const page = process.env.XRAY_PAGE ?? fileURLToPath(new URL("../../web/dist/", import.meta.url));
 const types = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
-const policy = "default-src 'self'; img-src 'self' blob: data:";
+const policy =
+  "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' blob:; " +
+  "base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 const model = { name: "mock", version: "1" };
 const card = {
   format: 1,

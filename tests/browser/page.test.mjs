@@ -220,7 +220,7 @@ async function assertFitsAcross(page, where) {
 
 pageTest("First screen asks for X-rays and says what the tool is not", {}, async (page) => {
   const response = await page.reload();
-  assert.match(response.headers()["content-security-policy"] ?? "", /default-src 'self'/);
+  assert.match(response.headers()["content-security-policy"] ?? "", /default-src 'none'/);
   await page.getByRole("heading", { name: "Drop chest X-rays here" }).waitFor();
   await page.getByRole("button", { name: "Choose files" }).waitFor();
   assert.match(await page.getByRole("contentinfo").innerText(), /Not a medical device/);

@@ -8,6 +8,7 @@
 
 #include "auth/secret.h"
 #include "common/clock.h"
+#include "common/text.h"
 #include "serve/http/problem.h"
 #include "store/uuid.h"
 
@@ -88,10 +89,7 @@ std::string cookie(std::string_view name, std::string_view value, bool secure, s
 
 /// A name that nobody has is counted as others are; it may be anything, even a password in the wrong field.
 std::string key_of(std::string_view name) {
-  std::string low(name);
-  std::ranges::transform(low, low.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return hash_secret(low);
+  return hash_secret(lowered(name));
 }
 
 }  // namespace

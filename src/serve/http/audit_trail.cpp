@@ -5,6 +5,7 @@
 #include <iterator>
 #include <utility>
 
+#include "common/clock.h"
 #include "serve/log/log.h"
 
 namespace xray {
@@ -40,15 +41,13 @@ void AuditTrail::record(std::string_view event, const Request& request, std::str
              {"client", request.origin.address},
              {"object", object},
              {"request_id", request.id}});
-  using namespace std::chrono;
-  const std::int64_t now = duration_cast<seconds>(system_clock::now().time_since_epoch()).count();
   const std::scoped_lock lock(mutex_);
   if (waiting_.size() >= kMost) {
     if (!std::exchange(dropped_, true)) spdlog::error("the audit trail loses rows: its database takes none");
     return;
   }
   waiting_.push_back({.id = {},
-                      .at = now,
+                      .at = unix_seconds(),
                       .event = std::string(event),
                       .account = std::move(account),
                       .address = request.origin.address,

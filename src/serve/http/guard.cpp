@@ -21,10 +21,6 @@ bool is_loopback_name(std::string_view host) {
                      [&](std::string_view name) { return same_name(name, host); });
 }
 
-bool changes_something(const Request& request) {
-  return request.method != "GET" && request.method != "HEAD";
-}
-
 /// "http://localhost:8080" -> "localhost:8080"; "null" stays, and equals no host.
 std::string_view authority(std::string_view origin) {
   const std::size_t scheme = origin.find("://");
@@ -36,8 +32,12 @@ std::string_view authority(std::string_view origin) {
 std::vector<Header> security_headers() {
   return {
       {"Content-Security-Policy",
-       "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; "
-       "form-action 'self'; frame-ancestors 'none'"},
+       // A picture that is being sent is shown from the browser's own memory (blob:).
+       "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+       "img-src 'self' blob:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"},
+      {"Permissions-Policy",
+       "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), magnetometer=(), "
+       "microphone=(), midi=(), payment=(), publickey-credentials-get=(), serial=(), usb=()"},
       {"X-Content-Type-Options", "nosniff"},
       {"X-Frame-Options", "DENY"},
       {"Referrer-Policy", "no-referrer"},
@@ -54,7 +54,7 @@ std::optional<Refused> guard(const Request& request, bool loopback_only) {
   const std::string& host = *request.header("Host");
   if (loopback_only && !is_loopback_name(without_port(host)))
     return Refused{421, {ErrorCode::kInvalidArgument, "this server answers to localhost alone"}};
-  if (!changes_something(request)) return std::nullopt;
+  if (!request.changes_something()) return std::nullopt;
   const std::string* site = request.header("Sec-Fetch-Site");
   const std::string* origin = request.header("Origin");
   if ((site != nullptr && *site == "cross-site") ||

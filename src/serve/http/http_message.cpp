@@ -4,18 +4,13 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "common/text.h"
+
 namespace xray {
-namespace {
-
-char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
-}  // namespace
 
 bool same_name(std::string_view a, std::string_view b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](char x, char y) { return lower(x) == lower(y); });
+                    [](char x, char y) { return lowered(x) == lowered(y); });
 }
 
 const std::string* Request::header(std::string_view name) const {
@@ -43,23 +38,6 @@ Response json_response(int status, const nlohmann::ordered_json& json) {
   return {status, {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}}, std::move(text)};
 }
 
-std::string percent_decode(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    unsigned value = 0;
-    if (text[i] == '%' && i + 2 < text.size()) {
-      const char* const end = text.data() + i + 3;
-      if (std::from_chars(text.data() + i + 1, end, value, 16).ptr == end) {
-        out += static_cast<char>(value);
-        i += 2;
-        continue;
-      }
-    }
-    out += text[i];
-  }
-  return out;
-}
-
 std::optional<std::string> query_value(std::string_view query, std::string_view name) {
   while (!query.empty()) {
     const std::string_view pair = query.substr(0, query.find('&'));
@@ -68,7 +46,7 @@ std::optional<std::string> query_value(std::string_view query, std::string_view 
     if (pair.substr(0, equals) != name) continue;
     std::string value(pair.substr(std::min(equals + 1, pair.size())));
     std::replace(value.begin(), value.end(), '+', ' ');
-    return percent_decode(value);
+    return percent_decoded(value);
   }
   return std::nullopt;
 }

@@ -46,6 +46,8 @@ struct Request {
   std::optional<Error> unidentified{};  ///< why nobody could find out who asks
   std::stop_token abandoned;            ///< nobody waits for the answer any more
 
+  /// Whether its method is one that asks for a change: neither GET nor HEAD.
+  bool changes_something() const { return method != "GET" && method != "HEAD"; }
   /// The first field of that name in any case; null where there is none.
   const std::string* header(std::string_view name) const;
   /// How many fields of that name there are.
@@ -66,9 +68,6 @@ struct Response {
 
 /// `json` as the body, never cached: findings are patients' data.
 Response json_response(int status, const nlohmann::ordered_json& json);
-
-/// "%C3%B6" -> "ö"; what is no escape stays as it is.
-std::string percent_decode(std::string_view text);
 
 /// The decoded value of `name` in "a=1&b=x+y" ("+" is a space); the first one counts.
 std::optional<std::string> query_value(std::string_view query, std::string_view name);

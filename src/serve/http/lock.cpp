@@ -31,14 +31,10 @@ Response unauthenticated(const std::string& why) {
   return response;
 }
 
-bool changes_something(const Request& request) {
-  return request.method != "GET" && request.method != "HEAD";
-}
-
 /// A browser that came in the clear to a page, where a proxy has TLS.
 bool is_to_be_sent_on(const Request& head, Permission permission) {
   const std::string* accept = head.header("Accept");
-  return permission == Permission::kOpen && head.origin.plain && !changes_something(head) &&
+  return permission == Permission::kOpen && head.origin.plain && !head.changes_something() &&
          accept != nullptr && accept->find("text/html") != std::string::npos;
 }
 
@@ -159,7 +155,7 @@ std::optional<Response> Lock::refuse(const Request& head, Permission permission)
   }
   if (const auto wait = requests_.take(caller.user_id); wait.count() > 0)
     return over_quota("you have asked too much within a minute", wait);
-  if (caller.kind == Caller::Kind::kSession && changes_something(head)) {
+  if (caller.kind == Caller::Kind::kSession && head.changes_something()) {
     const std::string* proof = head.header(kCsrfField);
     if (proof == nullptr || !same_secret(*proof, caller.csrf))
       return problem({ErrorCode::kForbidden, "the request does not come from this server's page"});

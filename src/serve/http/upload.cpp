@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "common/text.h"
 #include "serve/http/multipart.h"
 
 namespace xray {
@@ -60,7 +61,7 @@ Result<Upload> read_raw(const Request& request, std::string_view media_type) {
                  "application/dicom or application/octet-stream"};
   std::string name;
   if (const std::string* header = request.header("X-File-Name"); header != nullptr)
-    name = percent_decode(*header);
+    name = percent_decoded(*header);
   else
     name = query_value(request.query, "name").value_or("");
   return Upload{clean_file_name(name), request.body};

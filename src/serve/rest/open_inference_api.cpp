@@ -1,5 +1,6 @@
 #include "serve/rest/open_inference_api.h"
 
+#include "common/text.h"
 #include "serve/http/problem.h"
 #include "serve/rest/open_inference_codec.h"
 
@@ -14,7 +15,7 @@ constexpr std::uint64_t kSmallBody = 4U << 10U;
 
 /// {name} and, where the path has one, {version}.
 Result<ModelHandle> find_model(const Inference& inference, const PathParameters& model) {
-  return inference.models().find(percent_decode(model[0]), percent_decode(model[1]));
+  return inference.models().find(percent_decoded(model[0]), percent_decoded(model[1]));
 }
 
 ordered_json tensors_json(std::span<const TensorSpec> specs) {
@@ -74,7 +75,7 @@ Response OpenInferenceApi::metadata(const PathParameters& model) const {
   ordered_json versions = ordered_json::array();
   for (const ModelHandle& other : inference_.models().list())
     if (other->name == (*found)->name) versions.push_back(other->version);
-  return json_response(200, {{"name", percent_decode(model[0])},
+  return json_response(200, {{"name", percent_decoded(model[0])},
                              {"versions", std::move(versions)},
                              {"platform", "xray"},
                              {"inputs", tensors_json(input_specs())},
@@ -99,7 +100,7 @@ Response OpenInferenceApi::infer(const Request& request, const PathParameters& m
   if (!outputs) return problem(outputs.error());
 
   OpenInferenceAnswer answer =
-      write_open_inference(*asked, percent_decode(model[0]), (*found)->version, *outputs);
+      write_open_inference(*asked, percent_decoded(model[0]), (*found)->version, *outputs);
   const bool is_json = answer.json_size == answer.body.size();
   Response response{200,
                     {{"Content-Type", is_json ? "application/json" : "application/octet-stream"},

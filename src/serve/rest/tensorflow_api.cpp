@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/text.h"
 #include "serve/http/problem.h"
 #include "serve/rest/tensorflow_codec.h"
 
@@ -59,7 +60,7 @@ Response show_metadata(const PathParameters& path, const Result<ModelHandle>& mo
         signature(input);
   return json_response(
       200, {{"model_spec",
-             {{"name", percent_decode(path[0])}, {"signature_name", ""}, {"version", (*model)->version}}},
+             {{"name", percent_decoded(path[0])}, {"signature_name", ""}, {"version", (*model)->version}}},
             {"metadata", {{"signature_def", {{"signature_def", std::move(signatures)}}}}}});
 }
 
@@ -68,10 +69,10 @@ Response show_metadata(const PathParameters& path, const Result<ModelHandle>& mo
 std::vector<Route> TensorFlowApi::routes() const {
   const ModelSet& models = inference_.models();
   const Find by_version = [&models](const PathParameters& path) {
-    return models.find(percent_decode(path[0]), percent_decode(path[1]));
+    return models.find(percent_decoded(path[0]), percent_decoded(path[1]));
   };
   const Find by_label = [&models = inference_.models()](const PathParameters& path) {
-    return models.find_label(percent_decode(path[0]), percent_decode(path[1]));
+    return models.find_label(percent_decoded(path[0]), percent_decoded(path[1]));
   };
   std::vector<Route> routes = {
       {"GET", "/v1/models/{name}", Permission::kRead, Lane::kAtOnce, 0,
@@ -114,7 +115,7 @@ std::vector<Route> TensorFlowApi::routes() const {
 }
 
 Response TensorFlowApi::status(const PathParameters& model) const {
-  const auto found = inference_.models().find(percent_decode(model[0]));
+  const auto found = inference_.models().find(percent_decoded(model[0]));
   if (!found) return problem(found.error());
   ordered_json versions = ordered_json::array();
   for (const ModelHandle& other : inference_.models().list())
