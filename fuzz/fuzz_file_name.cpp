@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "fuzz_target.h"
 #include "common/text.h"
+#include "fuzz_target.h"
 #include "serve/http/http_message.h"
 #include "serve/http/upload.h"
 

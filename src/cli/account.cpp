@@ -116,7 +116,9 @@ std::string day(std::int64_t at) {
 CLI::App* add_command(CLI::App& group, const std::string& name, const std::string& what,
                       const std::shared_ptr<AccountOptions>& options) {
   CLI::App* const command = group.add_subcommand(name, what);
-  command->add_option("--store", options->store, "Where accounts are kept, as for xray serve (default: the same)")
+  command
+      ->add_option("--store", options->store,
+                   "Where accounts are kept, as for xray serve (default: the same)")
       ->type_name("URL");
   return command;
 }

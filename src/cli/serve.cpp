@@ -123,9 +123,10 @@ void add_serve(CLI::App& app, int& exit_code) {
       ->add_option("--metrics", options->metrics,
                    "Serve /metrics (and /healthz, /readyz) on this address instead of the page's; or off")
       ->type_name("HOST:PORT");
-  command->add_flag("--metrics-open", options->metrics_open,
-                    "Whoever reaches that address reads them, without a token: where the network lets nobody\n"
-                    "there but who gathers them");
+  command->add_flag(
+      "--metrics-open", options->metrics_open,
+      "Whoever reaches that address reads them, without a token: where the network lets nobody\n"
+      "there but who gathers them");
   command
       ->add_option("--stop-delay", options->stop_delay,
                    "Seconds for which it goes on, not ready, once told to stop (default: 0)")

@@ -48,7 +48,7 @@ struct ServeOptions {
   std::uint64_t max_held = HttpOptions().max_buffered;
   DecodeLimits limits;
   ServeLock lock;
-  std::string metrics;  ///< HOST:PORT, "off", or empty: where the page is
+  std::string metrics;        ///< HOST:PORT, "off", or empty: where the page is
   bool metrics_open = false;  ///< at an address of their own, to whoever reaches it
   double store_wait = 30;
   double stop_delay = 0;

@@ -38,8 +38,7 @@ bool sleep_until_interrupt(std::chrono::milliseconds time) {
   sigaddset(&signals, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &signals, &before);
   const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
-  const timespec rest{.tv_sec = seconds.count(),
-                      .tv_nsec = std::chrono::nanoseconds(time - seconds).count()};
+  const timespec rest{.tv_sec = seconds.count(), .tv_nsec = std::chrono::nanoseconds(time - seconds).count()};
   const bool came = sigtimedwait(&signals, nullptr, &rest) > 0;
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return came;
