@@ -25,17 +25,11 @@ std::string percent_encoded(const std::string& text) {
   return encoded;
 }
 
-std::string encrypted(std::string url) {
-  if (url.find("sslmode=") != std::string::npos || !environment("PGSSLMODE").empty()) return url;
-  return url + (url.find('?') == std::string::npos ? "?" : "&") + "sslmode=require";
-}
-
 }  // namespace
 
 Result<std::string> store_url(const std::string& given) {
   if (!given.empty()) return given;
-  if (const std::string url = environment("DATABASE_URL"); !url.empty())
-    return environment("DYNO").empty() ? url : encrypted(url);
+  if (std::string url = environment("DATABASE_URL"); !url.empty()) return url;
   const std::string host = environment("RDS_HOSTNAME");
   if (host.empty()) return std::string("sqlite:xray.sqlite");
   std::array<std::string, 4> parts;
@@ -46,7 +40,7 @@ Result<std::string> store_url(const std::string& given) {
       return Error{ErrorCode::kInvalidArgument, std::string("$RDS_HOSTNAME is set, but not $") + kNames[i]};
   }
   const auto& [user, password, port, name] = parts;
-  return encrypted("postgresql://" + user + ":" + password + "@" + host + ":" + port + "/" + name);
+  return "postgresql://" + user + ":" + password + "@" + host + ":" + port + "/" + name;
 }
 
 }  // namespace xray

@@ -20,8 +20,8 @@ class StoreUrl : public testing::Test {
 
  private:
   static void clear() {
-    for (const char* name : {"DATABASE_URL", "DYNO", "PGSSLMODE", "RDS_HOSTNAME", "RDS_PORT", "RDS_DB_NAME",
-                             "RDS_USERNAME", "RDS_PASSWORD"})
+    for (const char* name :
+         {"DATABASE_URL", "RDS_HOSTNAME", "RDS_PORT", "RDS_DB_NAME", "RDS_USERNAME", "RDS_PASSWORD"})
       ::unsetenv(name);
   }
 };
@@ -33,15 +33,6 @@ TEST_F(StoreUrl, PrefersWhatIsGiven) {
   EXPECT_EQ(store_url("").value(), "postgres://a@b/c");
 }
 
-TEST_F(StoreUrl, EncryptsOnHeroku) {
-  set({{"DATABASE_URL", "postgres://a:b@c:5432/d"}, {"DYNO", "web.1"}});
-  EXPECT_EQ(store_url("").value(), "postgres://a:b@c:5432/d?sslmode=require");
-  set({{"DATABASE_URL", "postgres://a:b@c/d?sslmode=verify-full"}, {"DYNO", "web.1"}});
-  EXPECT_EQ(store_url("").value(), "postgres://a:b@c/d?sslmode=verify-full");
-  set({{"DATABASE_URL", "postgres://a:b@c/d"}, {"DYNO", "web.1"}, {"PGSSLMODE", "verify-full"}});
-  EXPECT_EQ(store_url("").value(), "postgres://a:b@c/d");
-}
-
 TEST_F(StoreUrl, TakesTheDatabaseOfElasticBeanstalk) {
   std::map<std::string, std::string> rds = {{"RDS_HOSTNAME", "x.rds.amazonaws.com"},
                                             {"RDS_PORT", "5432"},
@@ -49,8 +40,7 @@ TEST_F(StoreUrl, TakesTheDatabaseOfElasticBeanstalk) {
                                             {"RDS_USERNAME", "xray"},
                                             {"RDS_PASSWORD", "p@ss/w:rd?"}};
   set(rds);
-  EXPECT_EQ(store_url("").value(),
-            "postgresql://xray:p%40ss%2Fw%3Ard%3F@x.rds.amazonaws.com:5432/ebdb?sslmode=require");
+  EXPECT_EQ(store_url("").value(), "postgresql://xray:p%40ss%2Fw%3Ard%3F@x.rds.amazonaws.com:5432/ebdb");
   rds.erase("RDS_PASSWORD");
   set(rds);
   const auto url = store_url("");

@@ -1,6 +1,8 @@
 #include "store/postgres.h"
 
+#include <arpa/inet.h>
 #include <libpq-fe.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <spdlog/spdlog.h>
 
@@ -10,7 +12,9 @@
 #include <bit>
 #include <cerrno>
 #include <charconv>
+#include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -178,13 +182,21 @@ class Presence {
 class PostgresConnection final : public Connection {
  public:
   PostgresConnection(const std::string& url, Presence& presence) : presence_(presence) {
+    const std::string sslmode = postgres::sslmode_of(url);
     // The URL may tell otherwise: what stands behind wins.
-    const std::array<const char*, 9> keys = {
-        "connect_timeout",  "keepalives_idle",  "keepalives_interval",
-        "keepalives_count", "tcp_user_timeout", "fallback_application_name",
-        "client_encoding",  "dbname",           nullptr};
-    const std::array<const char*, 9> values = {"3",    "10",   "3",         "3",    "10000",
-                                               "xray", "UTF8", url.c_str(), nullptr};
+    const std::array<const char*, 10> keys = {"connect_timeout",
+                                              "keepalives_idle",
+                                              "keepalives_interval",
+                                              "keepalives_count",
+                                              "tcp_user_timeout",
+                                              "fallback_application_name",
+                                              "client_encoding",
+                                              "sslmode",
+                                              "dbname",
+                                              nullptr};
+    // An empty value is as none.
+    const std::array<const char*, 10> values = {
+        "3", "10", "3", "3", "10000", "xray", "UTF8", sslmode.c_str(), url.c_str(), nullptr};
     connection_.reset(PQconnectdbParams(keys.data(), values.data(), /*expand_dbname=*/1));
     if (PQstatus(connection_.get()) != CONNECTION_OK) {
       const std::string why = first_line(PQerrorMessage(connection_.get()));
@@ -493,10 +505,49 @@ std::optional<std::map<std::string, std::string>> parse(const std::string& url) 
   return parts;
 }
 
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nothing changes it
+  return value != nullptr ? value : "";
+}
+
+/// What libpq takes for a host: a name, an address, a socket's folder, or nothing, its own choice.
+bool is_this_machine(const std::string& host) {
+  if (host.empty() || host.starts_with('/') || host.starts_with('@') || host == "localhost") return true;
+  in_addr four{};
+  if (::inet_pton(AF_INET, host.c_str(), &four) == 1) return (ntohl(four.s_addr) >> 24U) == 127;
+  in6_addr six{};
+  return ::inet_pton(AF_INET6, host.c_str(), &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
+}
+
+/// "a,b," -> "a", "b", "".
+std::vector<std::string> hosts_in(const std::string& list) {
+  std::vector<std::string> hosts;
+  for (std::size_t begin = 0; begin <= list.size();) {
+    const std::size_t end = std::min(list.find(',', begin), list.size());
+    hosts.push_back(list.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return hosts;
+}
+
 }  // namespace
 
 bool is_url(const std::string& url) {
   return url.starts_with("postgresql://") || url.starts_with("postgres://");
+}
+
+std::string sslmode_of(const std::string& url) {
+  auto parts = parse(url);
+  if (!parts || !(*parts)["sslmode"].empty() || !environment("PGSSLMODE").empty()) return {};
+  if (!(*parts)["service"].empty() || !environment("PGSERVICE").empty()) return {};
+  const auto given = [&](const char* name, const char* variable) {
+    return hosts_in((*parts)[name].empty() ? environment(variable) : (*parts)[name]);
+  };
+  std::vector<std::string> hosts = given("hostaddr", "PGHOSTADDR");
+  // A host without an address is found by its name.
+  if (std::ranges::count(hosts, "") > 0)
+    std::ranges::move(given("host", "PGHOST"), std::back_inserter(hosts));
+  return std::ranges::all_of(hosts, is_this_machine) ? "" : "require";
 }
 
 std::string label_of(const std::string& url) {

@@ -16,6 +16,11 @@ bool is_url(const std::string& url);
 /// See sql::open_database. Throws Failure.
 Result<std::unique_ptr<Database>> open(const std::string& url);
 
+/// "require" where the database, or one of several, is on another machine, and neither the URL, $PGSSLMODE
+/// nor a service of libpq's says how to come there: left alone, libpq would go on in the clear where the
+/// server knows no TLS. Else empty.
+std::string sslmode_of(const std::string& url);
+
 /// Scheme, user, host, port and database of the URL; what else stands in it is left out.
 std::string label_of(const std::string& url);
 

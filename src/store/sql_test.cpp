@@ -232,6 +232,35 @@ TEST(Postgres, TellsNoSecrets) {
   }
 }
 
+TEST(Postgres, EncryptsTheWayToOtherMachines) {
+  const auto forget = [] {
+    for (const char* name : {"PGHOST", "PGHOSTADDR", "PGSERVICE", "PGSSLMODE"}) ::unsetenv(name);
+  };
+  forget();
+  for (const char* url :
+       {"postgres://a:b@db/c", "postgresql://db.example:6432,localhost/c", "postgresql://localhost,db/c",
+        "postgresql:///c?host=db", "postgresql:///c?host=/run/postgresql,10.0.0.1",
+        "postgresql://localhost/c?hostaddr=192.0.2.1", "postgresql://[2001:db8::1]/c",
+        "postgresql://128.0.0.1/c", "postgresql://db,localhost/c?hostaddr=,127.0.0.1",
+        "postgresql://db/c?application_name=sslmode%3Ddisable"})
+    EXPECT_EQ(postgres::sslmode_of(url), "require") << url;
+  for (const char* url : {"postgresql:///c", "postgresql://localhost/c", "postgresql://127.0.0.2:5433/c",
+                          "postgresql://[::1]/c", "postgresql://a@/c?host=/run/postgresql",
+                          "postgresql://%2Frun%2Fpostgresql/c", "postgresql://localhost,127.0.0.1/c",
+                          "postgresql://db/c?hostaddr=127.0.0.1", "postgresql://db/c?sslmode=disable",
+                          "postgresql://db/c?sslmode=verify-full", "postgresql:///c?service=films"})
+    EXPECT_EQ(postgres::sslmode_of(url), "") << url;
+  ::setenv("PGHOST", "db", 1);
+  EXPECT_EQ(postgres::sslmode_of("postgresql:///c"), "require");
+  EXPECT_EQ(postgres::sslmode_of("postgresql://localhost/c"), "");
+  ::setenv("PGHOSTADDR", "127.0.0.1", 1);
+  EXPECT_EQ(postgres::sslmode_of("postgresql:///c"), "");
+  ::unsetenv("PGHOSTADDR");
+  ::setenv("PGSSLMODE", "prefer", 1);
+  EXPECT_EQ(postgres::sslmode_of("postgresql://db/c"), "");
+  forget();
+}
+
 TEST(Postgres, TellsAServerThatIsAwayAsBusy) {
   const auto opened = open_database("postgresql://xray@/postgres?host=/nonexistent");
   ASSERT_FALSE(opened);
