@@ -161,6 +161,13 @@ Result<Claims> check(Claims claims, const ExpectedToken& expected) {
   if (!issued || *issued > expected.now + kLeeway) return refused("comes from the future");
   if (const auto begin = time_of(claims, "nbf"); begin && *begin > expected.now + kLeeway)
     return refused("comes from the future");
+  if (expected.max_age) {
+    const auto signed_in = time_of(claims, "auth_time");
+    if (!signed_in) return refused("does not say when the person signed in (auth_time)");
+    if (*signed_in > expected.now + kLeeway) return refused("comes from the future");
+    if (*signed_in + *expected.max_age + kLeeway < expected.now)
+      return refused("is of somebody who signed in too long ago");
+  }
   const auto subject = text_of(claims, "sub");
   if (!subject || subject->empty() || subject->size() > 255) return refused("names nobody");
   return claims;

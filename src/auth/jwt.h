@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,7 +39,8 @@ struct ExpectedToken {
   std::string issuer;
   std::string audience;
   std::string nonce;
-  std::int64_t now = 0;  ///< seconds since 1970; clocks may differ by a minute
+  std::optional<std::int64_t> max_age{};  ///< seconds since the person signed in; none: does not matter
+  std::int64_t now = 0;                   ///< seconds since 1970; clocks may differ by a minute
 };
 
 /// The claims of a token that is signed (RS256 or ES256, with a key of `keys`) and says what is expected

@@ -161,6 +161,7 @@ Result<Oidc::Flow> Oidc::begin(const std::string& redirect, const std::string& n
              "&redirect_uri=" + escaped(redirect) + "&scope=" + escaped(options_.scope) + "&state=" + state +
              "&nonce=" + nonce + "&code_challenge=" + encode_base64url(sha256(verifier)) +
              "&code_challenge_method=S256";
+  if (options_.max_age) address += "&max_age=" + std::to_string(*options_.max_age);
   return Flow{std::move(address),
               state + "." + nonce + "." + verifier + "." + escaped(redirect) + "|" + escaped(next)};
 }
@@ -197,7 +198,7 @@ Result<Oidc::Person> Oidc::finish(std::string_view keep, std::string_view query)
   if (!answer.is_object() || token == answer.end() || !token->is_string())
     return refused("the provider sent no ID token");
 
-  const ExpectedToken expected{options_.issuer, options_.client_id, nonce, unix_seconds()};
+  const ExpectedToken expected{options_.issuer, options_.client_id, nonce, options_.max_age, unix_seconds()};
   Result<Claims> claims = refused("");
   // The provider may have changed its keys since they were asked for.
   for (const bool anew : {false, true}) {

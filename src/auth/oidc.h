@@ -28,6 +28,8 @@ struct OidcOptions {
   };
   std::vector<RoleOf> roles;         ///< the highest that fits counts
   std::optional<Role> default_role;  ///< where none fits; without it such people stay outside
+  /// Seconds since the provider has asked people who they are, at most; none: however long ago.
+  std::optional<std::int64_t> max_age;
 };
 
 /// "radiologist=reviewer,it=admin". kInvalidArgument.
@@ -52,8 +54,8 @@ struct Fetch {
 using Fetcher = std::function<Result<std::string>(const Fetch&)>;
 
 /// Signing in by an OpenID provider: authorization code with PKCE (RFC 7636), state and nonce; the ID token's
-/// signature, issuer, audience, times and nonce are checked. What has to be remembered between the two steps
-/// lies with the browser. Thread-safe.
+/// signature, issuer, audience, times (with max_age, that of the person's signing in, too) and nonce are
+/// checked. What has to be remembered between the two steps lies with the browser. Thread-safe.
 class Oidc {
  public:
   Oidc(OidcOptions options, Fetcher fetch) : options_(std::move(options)), fetch_(std::move(fetch)) {}

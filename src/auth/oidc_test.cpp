@@ -41,6 +41,7 @@ class OidcTest : public testing::Test {
                {"nonce", parameter(flow_.address, "nonce")},
                {"iat", now()},
                {"exp", now() + 60},
+               {"auth_time", now() - 3600},
                {"preferred_username", "Jane"},
                {"roles", {"radiologist"}}};
   }
@@ -50,6 +51,7 @@ class OidcTest : public testing::Test {
     options.issuer = "https://id.example";
     options.client_id = "xray";
     options.client_secret = "s&t";
+    options.max_age = 3600;
     options.roles = parse_role_map("radiologist=reviewer,it=admin").value();
     return options;
   }
@@ -113,6 +115,7 @@ class OidcTest : public testing::Test {
 
 TEST_F(OidcTest, SignsInWithACodeAndItsProof) {
   EXPECT_NE(flow_.address.find("code_challenge_method=S256"), std::string::npos);
+  EXPECT_EQ(parameter(flow_.address, "max_age"), "3600");
   const auto person = finish();
   ASSERT_TRUE(person) << person.error().message;
   EXPECT_EQ(person->subject, "s-1");
@@ -146,6 +149,10 @@ TEST_F(OidcTest, RefusesTokensThatSayAnythingElse) {
                                                            {"exp", nullptr},
                                                            {"iat", now() + 120},
                                                            {"nbf", now() + 120},
+                                                           {"auth_time", nullptr},
+                                                           {"auth_time", now() - 3600 - 70},
+                                                           {"auth_time", now() + 120},
+                                                           {"auth_time", "yesterday"},
                                                            {"sub", ""},
                                                            {"azp", "other"},
                                                            {"aud", json::array()},
@@ -181,6 +188,42 @@ TEST_F(OidcTest, LetsNobodyInWithoutARole) {
   EXPECT_EQ(finish().error().code, ErrorCode::kForbidden);
   claims_["roles"] = {"radiologist", "it"};
   EXPECT_EQ(finish().value().role, Role::kAdmin);
+}
+
+TEST_F(OidcTest, TakesWhoSignedInLongAgoWhereThatDoesNotMatter) {
+  OidcOptions any_time = options();
+  any_time.max_age.reset();
+  Oidc oidc(any_time, [this](const Fetch& fetch) { return answer(fetch); });
+  const Oidc::Flow flow = oidc.begin("http://localhost:1/api/v1/oidc/callback", "/").value();
+  EXPECT_EQ(flow.address.find("max_age"), std::string::npos);
+  claims_["nonce"] = parameter(flow.address, "nonce");
+  claims_.erase("auth_time");
+  EXPECT_TRUE(oidc.finish(flow.keep, "code=c1&state=" + parameter(flow.address, "state")));
+}
+
+TEST(Discovery, IsTheIssuersOwnAlone) {
+  json document = {{"issuer", "https://id.example"},
+                   {"authorization_endpoint", "https://id.example/auth"},
+                   {"token_endpoint", "https://id.example/token"},
+                   {"jwks_uri", "https://id.example/keys"}};
+  EXPECT_EQ(read_discovery(document.dump(), "https://id.example").value().jwks_uri,
+            "https://id.example/keys");
+  for (const char* other : {"https://evil.example", "https://id.example/", "https://id.example.evil", ""}) {
+    const auto refused = read_discovery(document.dump(), other);
+    ASSERT_FALSE(refused) << other;
+    EXPECT_NE(refused.error().message.find("another issuer's"), std::string::npos);
+  }
+  for (const char* field : {"issuer", "authorization_endpoint", "token_endpoint", "jwks_uri"}) {
+    json lacking = document;
+    lacking.erase(field);
+    EXPECT_FALSE(read_discovery(lacking.dump(), "https://id.example")) << field;
+    lacking[field] = 1;
+    EXPECT_FALSE(read_discovery(lacking.dump(), "https://id.example")) << field;
+  }
+  document["token_endpoint"] = "ftp://id.example/token";
+  EXPECT_FALSE(read_discovery(document.dump(), "https://id.example"));
+  EXPECT_FALSE(read_discovery("[]", "https://id.example"));
+  EXPECT_FALSE(read_discovery("", "https://id.example"));
 }
 
 TEST(FetchHttps, AsksNobodyInTheClear) {

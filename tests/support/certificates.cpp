@@ -30,7 +30,7 @@ std::string to_pem(const Write& write) {
 
 }  // namespace
 
-SelfSigned make_self_signed(int days) {
+SelfSigned make_self_signed(int days, const std::string& names) {
   const std::unique_ptr<EVP_PKEY, Free<EVP_PKEY_free>> key(EVP_EC_gen("P-256"));
   const std::unique_ptr<X509, Free<X509_free>> certificate(X509_new());
   X509_set_version(certificate.get(), X509_VERSION_3);
@@ -42,9 +42,9 @@ SelfSigned make_self_signed(int days) {
   X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>("localhost"),
                              -1, -1, 0);
   X509_set_issuer_name(certificate.get(), name);
-  const std::unique_ptr<X509_EXTENSION, Free<X509_EXTENSION_free>> names(
-      X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, "DNS:localhost,IP:127.0.0.1"));
-  X509_add_ext(certificate.get(), names.get(), -1);
+  const std::unique_ptr<X509_EXTENSION, Free<X509_EXTENSION_free>> extension(
+      X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, names.c_str()));
+  X509_add_ext(certificate.get(), extension.get(), -1);
   X509_sign(certificate.get(), key.get(), EVP_sha256());
   return {to_pem([&](BIO* out) { PEM_write_bio_X509(out, certificate.get()); }), to_pem([&](BIO* out) {
             PEM_write_bio_PrivateKey(out, key.get(), nullptr, nullptr, 0, nullptr, nullptr);
