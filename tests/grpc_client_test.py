@@ -53,10 +53,11 @@ class GrpcClientTest(unittest.TestCase):
     @classmethod
     def serve(cls, store="findings.sqlite", **environment):
         """The program with one worker and one place to wait, and where it serves gRPC."""
-        server = subprocess.Popen(
-            [XRAY, "serve", "--listen", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--threads", "1", "--queue", "1",
-             "--store", f"sqlite:{cls.fixtures}/{store}", "--model", cls.fixtures / "tiny"],
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env={**os.environ, **environment})
+        with (cls.fixtures / f"{store}.log").open("wb") as log:
+            server = subprocess.Popen(
+                [XRAY, "serve", "--listen", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--threads", "1", "--queue", "1",
+                 "--store", f"sqlite:{cls.fixtures}/{store}", "--model", cls.fixtures / "tiny"],
+                stdout=subprocess.PIPE, stderr=log, text=True, env={**os.environ, **environment})
         line = server.stdout.readline()
         return server, re.search(r"grpc://(127\.0\.0\.1:\d+)", line).group(1)
 
@@ -190,6 +191,12 @@ class GrpcClientTest(unittest.TestCase):
             answer = client.infer("xray", picture, headers=token("read,diagnose"))
             self.assertEqual(answer.as_numpy("verdict")[0, 0], b"normal")
         self.assertEqual(self.stop(server), 0)
+        log = (self.fixtures / "locked.sqlite.log").read_text()
+        for check in ("no_key", "wrong_key"):
+            self.assertRegex(log, rf"refused refused_by={check} account=\S* client=127\.0\.0\.1 door=grpc")
+        trail = subprocess.run([XRAY, "audit", "--store", f"sqlite:{self.fixtures}/locked.sqlite"], capture_output=True,
+                               text=True, check=True).stdout
+        self.assertRegex(trail, r"refused +chief +127\.0\.0\.1 +role")
 
     def test_stops_when_told_to_while_a_stream_is_open(self):
         server, url = self.serve()

@@ -211,6 +211,34 @@ class LockTest(unittest.TestCase):
         self.assertEqual(events, {("finding_made", "reviewer"), ("finding_viewed", "other"), ("refused", "other"),
                                   ("finding_deleted", "reviewer"), ("finding_deleted", "admin")})
 
+    def test_a_new_session_ends_the_one_before(self):
+        before = Browser(self.server, "reader")
+        self.assertEqual(before.ask("POST", "/api/v1/session", {"name": "reader", "password": PASSWORD})[0], 204)
+        self.assertEqual(before.ask("GET", "/api/v1/findings")[0], 401)
+
+    def test_refusals_are_written_down_with_the_check_that_refused(self):
+        browser = Browser(self.server, "reader")
+        asked = {"csrf": browser.ask("POST", "/api/v1/tokens", {}, {"X-CSRF-Token": "x"}),
+                 "role": browser.ask("GET", "/api/v1/users"),
+                 "origin": browser.ask("POST", "/api/v1/tokens", {}, {"Origin": "https://evil.example"}),
+                 "host": self.server.ask("GET", "/", None, {"Host": "evil.example"}),
+                 "no_key": self.server.ask("GET", "/api/v1/findings"),
+                 "wrong_key": self.server.ask("GET", "/api/v1/findings", None, {"Authorization": "Bearer xray_no"})}
+        for check, (_, headers, _) in asked.items():
+            # A request's line is written once its answer is.
+            end = time.monotonic() + 10
+            mine = []
+            while not mine and time.monotonic() < end:
+                lines = (WORK / "log").read_text(encoding="utf-8").splitlines()
+                mine = [line for line in lines if headers["x-request-id"] in line and " request " in line]
+            self.assertIn(f"refused_by={check}", "".join(mine))
+        entries = Browser(self.server, "admin").ask("GET", "/api/v1/audit")[2]["entries"]
+        found = {entry["object"]: (entry["event"], entry["user"]) for entry in entries
+                 if entry["request_id"] in {headers["x-request-id"] for _, headers, _ in asked.values()}}
+        self.assertEqual(found, dict.fromkeys(("csrf", "role"), ("refused", "reader")))
+        self.assertIn(("sign_in", "reader", "password"),
+                      {(entry["event"], entry["user"], entry["object"]) for entry in entries})
+
     def test_pictures_of_patients_stay_in_no_cache(self):
         browser = Browser(self.server, "reviewer")
         made = browser.ask("POST", "/api/v1/findings", picture(), {"Content-Type": "image/jpeg"})[2]["id"]
@@ -244,6 +272,10 @@ class LockTest(unittest.TestCase):
         own = next(u["id"] for u in admin.ask("GET", "/api/v1/users")[2]["users"] if u["name"] == "admin")
         self.assertEqual(admin.ask("PATCH", f"/api/v1/users/{own}", {"role": "reader"})[0], 400)
         self.assertEqual(admin.ask("PATCH", f"/api/v1/users/{own}", {"disabled": True})[0], 400)
+        status, _, why = admin.ask("PATCH", f"/api/v1/users/{own}", {"password": "blau kahn ofen zeh"})
+        self.assertEqual((status, "old one" in why["detail"]), (403, True))
+        Browser(self.server, "admin")
+        self.assertEqual(admin.ask("PATCH", f"/api/v1/users/{made['id']}", {"password": "blau kahn ofen zeh"})[0], 200)
 
     def test_logs_and_audit_hold_no_secrets(self):
         browser = Browser(self.server, "reviewer")
@@ -330,6 +362,41 @@ class StartTest(unittest.TestCase):
             self.assertEqual((status, headers["location"]), (308, "https://localhost/"))
             entries = server.ask("GET", "/api/v1/audit", None, {**cookie, **https})[2]["entries"]
             self.assertEqual({entry["client"] for entry in entries}, {"203.0.113.9"})
+
+    def test_strangers_lock_nobody_out_of_a_place_from_which_they_signed_in(self):
+        env = {"XRAY_ADMIN_USER": "chief", "XRAY_ADMIN_PASSWORD": PASSWORD, "XRAY_TRUST_PROXY": "loopback"}
+        with Server("sqlite::memory:", env=env) as server:
+            def try_in(name, password, client):
+                https = {"X-Forwarded-Proto": "https", "X-Forwarded-For": client}
+                return server.ask("POST", "/api/v1/session", {"name": name, "password": password}, https)[0]
+            self.assertEqual(try_in("Chief", PASSWORD, "203.0.113.9"), 204)
+            self.wait_for_the_audit_trail(server)
+            guesses = [try_in("chief", "not this one at all", f"198.51.100.{i // 5}") for i in range(24)]
+            self.assertIn(429, guesses)
+            self.assertEqual(try_in("CHIEF", PASSWORD, "203.0.113.9"), 204)
+
+    def wait_for_the_audit_trail(self, server):
+        https = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.77"}
+        cookie = server.ask("POST", "/api/v1/session", {"name": "chief", "password": PASSWORD}, https)[1]["set-cookie"]
+        server.ask("GET", "/api/v1/audit", None, {"Cookie": cookie.split(";")[0], **https})
+
+    def test_a_link_on_another_site_begins_no_sign_in_by_a_provider(self):
+        env = {"XRAY_OIDC_CLIENT_SECRET": "x"}
+        options = ("--oidc-issuer", "http://127.0.0.1:9", "--oidc-client-id", "xray", "--oidc-default-role", "reader")
+        with Server("sqlite::memory:", *options, env=env) as server:
+            for site, to in (("cross-site", "/sign-in.html"), ("same-site", "/sign-in.html"),
+                             ("same-origin", "/sign-in.html?problem=provider"), ("none", "/sign-in.html?problem=provider")):
+                status, headers, _ = server.ask("GET", "/api/v1/oidc/start", None, {"Sec-Fetch-Site": site})
+                self.assertEqual((status, headers["location"]), (303, to), site)
+
+    def test_refuses_tokens_in_the_clear_over_grpc(self):
+        env = {"XRAY_ADMIN_USER": "chief", "XRAY_ADMIN_PASSWORD": PASSWORD, "XRAY_TRUST_PROXY": "private"}
+        code, why = self.start("--listen", "127.0.0.1:0", "--grpc", "0.0.0.0:0", env=env)
+        self.assertEqual(code, 2)
+        self.assertIn("--grpc", why)
+        for arguments in (("--grpc", "0.0.0.0:0", "--insecure-http"), ("--grpc", "127.0.0.1:0")):
+            with Server("sqlite::memory:", *arguments, env=env):
+                pass
 
     def test_the_command_line_changes_accounts_and_tells_what_was_done(self):
         store = f"sqlite:{WORK}/cli.sqlite"

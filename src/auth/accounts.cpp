@@ -482,7 +482,7 @@ Result<bool> Accounts::has_signed_in_from(std::string_view account, std::string_
     const auto connection = database_->read();
     Query query(*connection,
                 "SELECT 1 FROM audit WHERE account = ? AND event = ? AND at > ? AND address = ? LIMIT 1");
-    query.bind(account).bind(kSignIn).bind(now_() - kKnownAddressDays * kDay).bind(address);
+    query.bind(lowered(account)).bind(kSignIn).bind(now_() - kKnownAddressDays * kDay).bind(address);
     return query.step();
   });
 }

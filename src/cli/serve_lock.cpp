@@ -59,7 +59,10 @@ Result<std::unique_ptr<Oidc>> open_provider(const ServeLock& options) {
                    .scope = options.oidc_scope,
                    .role_claim = options.oidc_role_claim,
                    .roles = {},
-                   .default_role = std::nullopt};
+                   .default_role = std::nullopt,
+                   .max_age = std::nullopt};
+  constexpr std::int64_t kHour = 60 * 60;
+  if (options.oidc_max_age > 0) oidc.max_age = options.oidc_max_age * kHour;
   auto secret = options.oidc_secret_file.empty() ? secret_of("XRAY_OIDC_CLIENT_SECRET")
                                                  : read_secret(options.oidc_secret_file);
   if (!secret) return secret.error();
@@ -143,6 +146,13 @@ void add_serve_lock(CLI::App& command, ServeLock& lock) {
   text("--oidc-default-role", lock.oidc_default_role,
        "Role where no value fits (default: such people stay outside)", "ROLE", "XRAY_OIDC_DEFAULT_ROLE");
   command
+      .add_option(
+          "--oidc-max-age", lock.oidc_max_age,
+          "Hours since the provider has asked people who they are, at most; 0: however long ago, for\n"
+          "providers that do not tell (default: 12)")
+      ->type_name("HOURS")
+      ->check(CLI::Range(0, 24 * 365));
+  command
       .add_option("--session-idle", lock.session_idle,
                   "Minutes without a request after which a session ends "
                   "(default: 30)")
@@ -189,6 +199,12 @@ Result<RunningLock> open_lock(const ServeLock& options, std::shared_ptr<sql::Dat
         ErrorCode::kInvalidArgument,
         "passwords would cross the network in the clear: give a certificate (--tls-cert, --tls-key), name "
         "the proxy that has one (--trust-proxy), or say that this is all right (--insecure-http)"};
+  // A proxy that ends TLS passes on what came through it; of gRPC's calls it is not known which did.
+  if (exposure.grpc && !exposure.tls && !options.insecure_http)
+    return Error{ErrorCode::kInvalidArgument,
+                 "--grpc: tokens would cross the network in the clear: give a certificate (--tls-cert, "
+                 "--tls-key), listen on this machine alone (127.0.0.1), or say that this is all right "
+                 "(--insecure-http)"};
   if (*kind != "accounts") {
     auto provider = open_provider(options);
     if (!provider) return provider.error();

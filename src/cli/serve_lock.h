@@ -27,6 +27,7 @@ struct ServeLock {
   std::string oidc_role_claim = "roles";
   std::string oidc_roles;
   std::string oidc_default_role;
+  int oidc_max_age = 12;  ///< hours; 0: does not matter
   int session_idle = 30;  ///< minutes
   int session_hours = 12;
   int requests_per_minute = 1200;
@@ -41,6 +42,7 @@ void add_serve_lock(CLI::App& command, ServeLock& lock);
 struct Exposure {
   bool reachable = false;  ///< from other machines
   bool tls = false;
+  bool grpc = false;  ///< from other machines, by gRPC
 };
 
 /// The lock as it works; nothing in it where there is none. Members in the order of their making.

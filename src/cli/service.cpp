@@ -148,9 +148,10 @@ int Service::open_findings() {
   if (const auto opened = open_store_in_time(*url); !opened)
     return fail_to_start(with_context(opened.error(), sql::label_of(*url)));
   const bool metrics_reachable = metrics_http_ && !metrics_http_->is_loopback() && !options_.metrics_open;
-  const bool reachable =
-      !server_->is_loopback() || metrics_reachable || (grpc_ && !is_loopback_host(grpc_->host));
-  auto lock = open_lock(options_.lock, database_, {.reachable = reachable, .tls = tls_ != nullptr});
+  const bool grpc_reachable = grpc_ && !is_loopback_host(grpc_->host);
+  const bool reachable = !server_->is_loopback() || metrics_reachable || grpc_reachable;
+  auto lock = open_lock(options_.lock, database_,
+                        {.reachable = reachable, .tls = tls_ != nullptr, .grpc = grpc_reachable});
   if (!lock) return fail_to_start(lock.error());
   lock_ = std::move(*lock);
   if (lock_.lock && grpc_)

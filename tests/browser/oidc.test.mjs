@@ -15,6 +15,7 @@ const installed = existsSync(join(root, "tests/oidc/node_modules/oidc-provider")
 const skip = !env.XRAY_BINARY ? "no program to sign in to" : installed ? false : "no provider (scripts/setup test)";
 const children = [];
 let url;
+let provider;
 let browser;
 
 const freePort = () =>
@@ -43,11 +44,12 @@ before(async () => {
   if (skip) return;
   const [port, issuer] = [await freePort(), await freePort()];
   url = `http://127.0.0.1:${port}`;
+  provider = `http://127.0.0.1:${issuer}`;
   await start(process.execPath, [join(root, "tests/oidc/provider.mjs"), String(issuer), `${url}/api/v1/oidc/callback`], /ready/);
   const model = env.XRAY_TEST_MODEL ? ["--model", env.XRAY_TEST_MODEL] : [];
   await start(
     env.XRAY_BINARY,
-    ["serve", "--listen", `127.0.0.1:${port}`, "--store", "sqlite::memory:", "--oidc-issuer", `http://127.0.0.1:${issuer}`,
+    ["serve", "--listen", `127.0.0.1:${port}`, "--store", "sqlite::memory:", "--oidc-issuer", provider,
       "--oidc-client-id", "xray", "--oidc-role-claim", "groups", "--oidc-roles", "it=admin", ...model],
     /http:/,
     { XRAY_OIDC_CLIENT_SECRET: "the secret of the test" },
@@ -95,6 +97,34 @@ test("Whom the provider gives no role stays outside", { timeout: 60_000, skip },
   await page.waitForURL(/sign-in\.html\?.*problem=/);
   await page.getByRole("alert").waitFor();
   assert.equal((await page.request.get(`${url}/api/v1/findings`)).status(), 401);
+  await context.close();
+});
+
+test("Signing in again ends the session before", { timeout: 60_000, skip }, async () => {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  page.setDefaultTimeout(15_000);
+  await signIn(page, "chief");
+  await page.getByRole("button", { name: /chief/ }).waitFor();
+  const session = async () => (await context.cookies(url)).find(({ name }) => name === "xray_session").value;
+  const ask = async (value) => (await fetch(`${url}/api/v1/findings`, { headers: { cookie: `xray_session=${value}` } })).status;
+  const before = await session();
+  assert.equal(await ask(before), 200);
+  await page.goto(`${url}/api/v1/oidc/start`);
+  await page.getByRole("button", { name: /chief/ }).waitFor();
+  assert.equal(await ask(before), 401);
+  assert.equal(await ask(await session()), 200);
+  await context.close();
+});
+
+test("A link elsewhere signs nobody in unasked", { timeout: 60_000, skip }, async () => {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  page.setDefaultTimeout(15_000);
+  await page.goto(`${provider}/.well-known/openid-configuration`);
+  await page.evaluate((to) => location.assign(to), `${url}/api/v1/oidc/start`);
+  await page.waitForURL(`${url}/sign-in.html`);
+  await page.locator(".button-provider").waitFor();
   await context.close();
 });
 

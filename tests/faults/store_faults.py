@@ -162,6 +162,7 @@ class Gone(FaultTest):
             path.unlink()
         self.assert_problem(server.upload(FILMS[1]), 500, "storage")
         self.assert_problem(server.get("/readyz"), 503, "storage")
+        self.assertEqual(server.get("/readyz").json()["detail"], "the database does not work; the log tells more")
         self.assertEqual(server.get("/healthz").status, 200)
         self.assertIn("removed or replaced", server.log.read_text())
         self.assertEqual(server.stop(), 0)

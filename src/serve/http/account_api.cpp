@@ -24,6 +24,9 @@ constexpr std::string_view kFlowCookie = "__Host-xray_sign_in";
 constexpr std::string_view kPlainFlowCookie = "xray_sign_in";
 constexpr seconds kFlowTime{600};
 constexpr int kAuditPage = 100;
+/// How somebody signed in, for the audit trail.
+constexpr const char* kByPassword = "password";
+constexpr const char* kByProvider = "oidc";
 constexpr Attempts::Limits kOfPair{.free = 5, .first = seconds(1), .longest = seconds(300), .keys = 20'000};
 constexpr Attempts::Limits kOfAccount{
     .free = 20, .first = seconds(1), .longest = seconds(60), .keys = 20'000};
@@ -196,18 +199,24 @@ void AccountApi::count_failure(const Request& request, const std::string& name) 
   of_client_.failed(client);
   // Only names that accounts have are written down.
   const auto found = accounts_.find(name);
-  trail_.record("sign_in_failed", request, {}, found ? found->name : std::string());
+  trail_.record("sign_in_failed", request, kByPassword, found ? found->name : std::string());
 }
 
-Response AccountApi::begin_session(const Request& request, const Account& account, Response response) {
+Result<Done> AccountApi::end_session_before(const Request& request) {
+  if (request.caller->kind != Caller::Kind::kSession) return Done{};
+  const auto ended = accounts_.end_session(request.caller->session);
+  if (!ended) return ended.error();
+  lock_.forget();
+  trail_.record("sign_out", request);
+  return Done{};
+}
+
+Response AccountApi::begin_session(const Request& request, const Account& account, const char* how,
+                                   Response response) {
+  if (const auto ended = end_session_before(request); !ended) return problem(ended.error());
   const auto secret = accounts_.begin_session(account.id);
   if (!secret) return problem(secret.error());
-  // A session that there was before ends.
-  if (request.caller->kind == Caller::Kind::kSession) {
-    std::ignore = accounts_.end_session(request.caller->session);
-    lock_.forget();
-  }
-  trail_.record(Accounts::kSignIn, request, {}, account.name);
+  trail_.record(Accounts::kSignIn, request, how, account.name);
   response.headers.push_back(
       {"Set-Cookie", cookie(Lock::cookie_name(request), *secret, request.origin.secure, "Strict")});
   return response;
@@ -236,7 +245,7 @@ Response AccountApi::sign_in(const Request& request) {
   of_account_.succeeded(key_of(credentials->name));
   if (is_outdated(**hash, options_.cost))
     std::ignore = accounts_.renew_password(account->id, hash_password(credentials->password, options_.cost));
-  return begin_session(request, *account, no_content());
+  return begin_session(request, *account, kByPassword, no_content());
 }
 
 Response AccountApi::sign_out(const Request& request) {
@@ -278,6 +287,10 @@ Response AccountApi::change_password(const Request& request) {
 
 Response AccountApi::start_oidc(const Request& request) {
   if (!lock_.is_private(request)) return problem({ErrorCode::kForbidden, "signing in takes HTTPS"});
+  // Who follows another site's link is asked first: a provider that remembers people asks nothing.
+  if (const std::string* site = request.header("Sec-Fetch-Site");
+      site != nullptr && (*site == "cross-site" || *site == "same-site"))
+    return {303, {{"Location", "/sign-in.html"}, {"Cache-Control", "no-store"}}, std::string()};
   const std::string* host = request.header("Host");
   const std::string here = (request.origin.secure ? "https://" : "http://") + *host + "/api/v1/oidc/callback";
   const auto flow =
@@ -286,6 +299,8 @@ Response AccountApi::start_oidc(const Request& request) {
     spdlog::error("identity provider: {}", flow.error().message);
     return {303, {{"Location", "/sign-in.html?problem=provider"}}, std::string()};
   }
+  // The provider's answer comes without the session's cookie, which is a strict one: it ends here.
+  if (const auto ended = end_session_before(request); !ended) return problem(ended.error());
   const std::string_view name = request.origin.secure ? kFlowCookie : kPlainFlowCookie;
   return {303,
           {{"Location", flow->address},
@@ -310,20 +325,19 @@ Response AccountApi::finish_oidc(const Request& request) {
   const auto person = options_.provider->finish(*kept, request.query);
   if (!person) {
     spdlog::warn("identity provider: {}", person.error().message);
-    trail_.record("sign_in_failed", request);
+    trail_.record("sign_in_failed", request, kByProvider);
     return back(person.error().code == ErrorCode::kForbidden ? "role" : "provider");
   }
   const auto account =
       accounts_.of_subject(options_.provider->issuer(), person->subject, person->name, person->role);
   if (!account) {
-    trail_.record("sign_in_failed", request);
+    trail_.record("sign_in_failed", request, kByProvider);
     return back("role");
   }
   lock_.forget();
-  // A page, not a redirection: browsers keep a strict cookie from requests that another site has begun.
   Response response = back("");
   response.headers.front() = {"Location", person->next};
-  return begin_session(request, *account, std::move(response));
+  return begin_session(request, *account, kByProvider, std::move(response));
 }
 
 Response AccountApi::list_users() {
@@ -358,6 +372,9 @@ Response AccountApi::change_user(const Request& request, const std::string& id) 
   if (!object) return problem(object.error());
   const auto account = accounts_.find_id(id);
   if (!account) return problem(account.error());
+  if (object->contains("password") && id == request.caller->user_id)
+    return problem({ErrorCode::kForbidden,
+                    "your own password is changed at /api/v1/session/password, which asks for the old one"});
   if (object->contains("role")) {
     const auto text = text_of(*object, "role");
     if (!text) return problem(text.error());

@@ -44,7 +44,10 @@ class AccountApi {
   Response change_password(const Request& request);
   Response start_oidc(const Request& request);
   Response finish_oidc(const Request& request);
-  Response begin_session(const Request& request, const Account& account, Response response);
+  /// Of the browser that asks, where it has one.
+  Result<Done> end_session_before(const Request& request);
+  /// `how` one signed in, for the audit trail.
+  Response begin_session(const Request& request, const Account& account, const char* how, Response response);
 
   Response list_users();
   Response add_user(const Request& request);

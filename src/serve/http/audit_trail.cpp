@@ -35,24 +35,29 @@ AuditTrail::~AuditTrail() {
 void AuditTrail::record(std::string_view event, const Request& request, std::string object,
                         std::string account) {
   if (account.empty() && request.caller) account = request.caller->user_name;
+  record({.id = {},
+          .at = 0,
+          .event = std::string(event),
+          .account = std::move(account),
+          .address = request.origin.address,
+          .object = std::move(object),
+          .request_id = request.id});
+}
+
+void AuditTrail::record(AuditEntry entry) {
   log_event(spdlog::level::info, "audit",
-            {{"event", event},
-             {"account", account},
-             {"client", request.origin.address},
-             {"object", object},
-             {"request_id", request.id}});
+            {{"event", entry.event},
+             {"account", entry.account},
+             {"client", entry.address},
+             {"object", entry.object},
+             {"request_id", entry.request_id}});
   const std::scoped_lock lock(mutex_);
   if (waiting_.size() >= kMost) {
     if (!std::exchange(dropped_, true)) spdlog::error("the audit trail loses rows: its database takes none");
     return;
   }
-  waiting_.push_back({.id = {},
-                      .at = unix_seconds(),
-                      .event = std::string(event),
-                      .account = std::move(account),
-                      .address = request.origin.address,
-                      .object = std::move(object),
-                      .request_id = request.id});
+  entry.at = unix_seconds();
+  waiting_.push_back(std::move(entry));
 }
 
 void AuditTrail::flush() {

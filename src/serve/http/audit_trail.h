@@ -29,6 +29,8 @@ class AuditTrail {
   /// caller's.
   void record(std::string_view event, const Request& request, std::string object = {},
               std::string account = {});
+  /// Where there is no request of HTTP's. Id and time are made here.
+  void record(AuditEntry entry);
 
   /// Returns once all that was recorded is written, or cannot be.
   void flush();

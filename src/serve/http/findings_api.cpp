@@ -105,9 +105,15 @@ Size fit(Size size, int side) {
 }
 
 /// A finding's pictures never change. Where people sign in, whoever uses the browser next must not see them.
-Response png_response(const Request& request, Bytes png, const std::string& etag) {
+/// `name` is of our own making, never that of an upload.
+Response png_response(const Request& request, Bytes png, const std::string& name, const std::string& etag) {
   const char* const keep = request.caller ? "no-store" : "private, max-age=86400, immutable";
-  return {200, {{"Content-Type", "image/png"}, {"Cache-Control", keep}, {"ETag", etag}}, std::move(png)};
+  return {200,
+          {{"Content-Type", "image/png"},
+           {"Content-Disposition", "inline; filename=\"" + name + ".png\""},
+           {"Cache-Control", keep},
+           {"ETag", etag}},
+          std::move(png)};
 }
 
 /// The store is there, but its disk has no room (RFC 4918, section 11.5).
@@ -245,7 +251,7 @@ Response FindingsApi::image(const Request& request, std::string_view id) {
   if (*side != 0 && (picture->width() > size.width || picture->height() > size.height))
     picture = to_image(resize(*picture, size.width, size.height));
   Result<Bytes> png = encode_png(*picture);
-  return png ? png_response(request, std::move(*png), etag) : problem(png.error());
+  return png ? png_response(request, std::move(*png), stored->id, etag) : problem(png.error());
 }
 
 Result<HeatMap> FindingsApi::heat_of(const StoredFinding& stored) {
@@ -290,7 +296,7 @@ Response FindingsApi::heatmap(const Request& request, std::string_view id) {
   const Size size = fit({stored->finding.width, stored->finding.height}, *side);
   const auto render = layer == "heat" ? render_heatmap : render_contour;
   Result<Bytes> png = render(*heat, size.width, size.height);
-  return png ? png_response(request, std::move(*png), etag) : problem(png.error());
+  return png ? png_response(request, std::move(*png), stored->id + "-" + layer, etag) : problem(png.error());
 }
 
 Response FindingsApi::compare(const Request& request) {

@@ -158,6 +158,7 @@ TEST_F(FindingsApiTest, DrawsTheOutlinesOfTheHeat) {
   const Answer contour = request("GET", path + "?max=112&layer=contour");
   ASSERT_EQ(contour.status, 200) << contour.body;
   EXPECT_EQ(contour.header("Content-Type"), "image/png");
+  EXPECT_EQ(contour.header("Content-Disposition"), "inline; filename=\"" + id + "-contour.png\"");
   EXPECT_NE(contour.body, request("GET", path + "?max=112").body);
   EXPECT_NE(contour.header("ETag"), request("GET", path + "?max=112").header("ETag"));
   expect_problem(request("GET", path + "?layer=lungs"), 400, "invalid_argument");
@@ -274,6 +275,7 @@ TEST_F(FindingsApiTest, DrawsThePictureAnew) {
   ASSERT_EQ(answer.status, 200);
   EXPECT_EQ(answer.header("Content-Type"), "image/png");
   EXPECT_EQ(answer.header("Cache-Control"), "private, max-age=86400, immutable");
+  EXPECT_EQ(answer.header("Content-Disposition"), "inline; filename=\"" + id + ".png\"");
   const Image shown = decode_image(std::as_bytes(std::span(answer.body))).value();
   const Image original = decode_image(std::as_bytes(std::span(sent))).value();
   EXPECT_TRUE(std::ranges::equal(shown.pixels8(), original.pixels8()));
@@ -398,7 +400,10 @@ TEST_F(FindingsApiTest, KeepsOtherSitesOut) {
 TEST_F(FindingsApiTest, PutsSecurityFieldsOnEveryAnswer) {
   for (const char* path : {"/", "/nothing", "/api/v1/findings", "/healthz"}) {
     const Answer answer = request("GET", path);
-    EXPECT_NE(answer.header("Content-Security-Policy").find("default-src 'none'"), std::string::npos) << path;
+    for (const char* part : {"default-src 'none'", "base-uri 'none'", "frame-ancestors 'none'"})
+      EXPECT_NE(answer.header("Content-Security-Policy").find(part), std::string::npos)
+          << path << " " << part;
+    EXPECT_EQ(answer.header("Access-Control-Allow-Origin"), "") << path;
     EXPECT_EQ(answer.header("X-Content-Type-Options"), "nosniff") << path;
     EXPECT_EQ(answer.header("X-Frame-Options"), "DENY") << path;
     EXPECT_EQ(answer.header("Referrer-Policy"), "no-referrer") << path;

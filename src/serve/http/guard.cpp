@@ -50,16 +50,17 @@ std::optional<Refused> guard(const Request& request, bool loopback_only) {
   const auto hosts = std::count_if(request.headers.begin(), request.headers.end(),
                                    [](const Header& header) { return same_name(header.name, "Host"); });
   if (hosts != 1)
-    return Refused{400, {ErrorCode::kInvalidArgument, "a request needs exactly one Host field"}};
+    return Refused{400, {ErrorCode::kInvalidArgument, "a request needs exactly one Host field"}, "host"};
   const std::string& host = *request.header("Host");
   if (loopback_only && !is_loopback_name(without_port(host)))
-    return Refused{421, {ErrorCode::kInvalidArgument, "this server answers to localhost alone"}};
+    return Refused{421, {ErrorCode::kInvalidArgument, "this server answers to localhost alone"}, "host"};
   if (!request.changes_something()) return std::nullopt;
   const std::string* site = request.header("Sec-Fetch-Site");
   const std::string* origin = request.header("Origin");
   if ((site != nullptr && *site == "cross-site") ||
       (origin != nullptr && !same_name(authority(*origin), host)))
-    return Refused{403, {ErrorCode::kInvalidArgument, "requests from other sites' pages are refused"}};
+    return Refused{
+        403, {ErrorCode::kInvalidArgument, "requests from other sites' pages are refused"}, "origin"};
   return std::nullopt;
 }
 

@@ -16,6 +16,7 @@ std::vector<Header> security_headers();
 struct Refused {
   int status = 403;
   Error error;
+  std::string_view by;  ///< Response::refused_by
 };
 
 /// What keeps other web sites out, whoever is signed in: a request that changes

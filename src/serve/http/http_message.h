@@ -62,6 +62,8 @@ struct Response {
   std::variant<std::string, Bytes, std::span<const std::byte>> body;
   /// The route that answered, for the log: its pattern, never what a client wrote.
   std::string_view route = "-";
+  /// Which check turned the request away, for the log: "csrf"; empty where none did.
+  std::string_view refused_by{};
 
   std::string_view body_view() const;
 };

@@ -632,6 +632,7 @@ asio::awaitable<bool> Session::write(const Request& request, Response response, 
                                  {"status", std::int64_t{response.status}},
                                  {"bytes", static_cast<std::int64_t>(body.size())},
                                  {"seconds", spent.count()}};
+  if (!response.refused_by.empty()) facts.push_back({"refused_by", response.refused_by});
   if (!request.trace.parent_id.empty()) facts.push_back({"parent_id", request.trace.parent_id});
   log_event(spdlog::level::info, error ? "request, client gone" : "request", std::move(facts));
   if (server_.options.observer != nullptr)

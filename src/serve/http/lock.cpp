@@ -4,6 +4,7 @@
 
 #include "auth/secret.h"
 #include "serve/http/problem.h"
+#include "serve/log/log.h"
 
 namespace xray {
 namespace {
@@ -13,6 +14,15 @@ constexpr std::string_view kSecureCookie = "__Host-xray_session";
 constexpr std::string_view kBearer = "Bearer ";
 constexpr std::size_t kMaxKey = 256;
 constexpr std::size_t kMaxKnown = 20'000;
+/// Lines of the log about calls of one client that are refused otherwise than by its role.
+constexpr int kTellsPerMinute = 60;
+// Which check refuses, as it is written down.
+constexpr const char* kNoTls = "tls";
+constexpr const char* kNoKey = "no_key";
+constexpr const char* kWrongKey = "wrong_key";
+constexpr const char* kCsrf = "csrf";
+constexpr const char* kQuota = "quota";
+constexpr const char* kRole = "role";
 
 std::string_view trimmed(std::string_view text) {
   text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
@@ -25,8 +35,14 @@ std::string_view bearer(std::string_view authorization) {
   return trimmed(authorization.substr(kBearer.size()));
 }
 
-Response unauthenticated(const std::string& why) {
-  Response response = problem({ErrorCode::kUnauthenticated, why});
+Response refusal(std::string_view by, const Error& error) {
+  Response response = problem(error);
+  response.refused_by = by;
+  return response;
+}
+
+Response unauthenticated(std::string_view by, const std::string& why) {
+  Response response = refusal(by, {ErrorCode::kUnauthenticated, why});
   response.headers.push_back({"WWW-Authenticate", "Bearer realm=\"xray\""});
   return response;
 }
@@ -67,7 +83,8 @@ Lock::Lock(Accounts& accounts, AuditTrail& trail, const LockOptions& options)
       trail_(trail),
       options_(options),
       requests_(options.requests_per_minute),
-      refusals_(options.refusals_per_minute) {}
+      refusals_(options.refusals_per_minute),
+      tells_(kTellsPerMinute) {}
 
 std::string_view Lock::cookie_name(const Request& request) {
   return request.origin.secure ? kSecureCookie : kCookie;
@@ -144,27 +161,36 @@ std::optional<Response> Lock::refuse(const Request& head, Permission permission)
   if (is_to_be_sent_on(head, permission)) return send_on(head);
   if (permission == Permission::kOpen) return std::nullopt;
   if (!is_private(head))
-    return problem({ErrorCode::kForbidden,
+    return refusal(kNoTls,
+                   {ErrorCode::kForbidden,
                     "this server is to be asked through HTTPS: what is sent otherwise is read by others"});
   if (head.unidentified) return problem(*head.unidentified);
   const Caller& caller = *head.caller;
   if (!caller.is_known()) {
     const auto wait = refusals_.take(client_key(head.origin.address));
     if (wait.count() > 0) return over_quota("too many requests without a key that fits", wait);
-    return unauthenticated("this takes signing in, or a token");
+    return unauthenticated(key_of(head) ? kWrongKey : kNoKey, "this takes signing in, or a token");
   }
   if (const auto wait = requests_.take(caller.user_id); wait.count() > 0)
     return over_quota("you have asked too much within a minute", wait);
   if (caller.kind == Caller::Kind::kSession && head.changes_something()) {
     const std::string* proof = head.header(kCsrfField);
-    if (proof == nullptr || !same_secret(*proof, caller.csrf))
-      return problem({ErrorCode::kForbidden, "the request does not come from this server's page"});
+    if (proof == nullptr || !same_secret(*proof, caller.csrf)) {
+      trail_.record("refused", head, kCsrf);
+      return refusal(kCsrf, {ErrorCode::kForbidden, "the request does not come from this server's page"});
+    }
   }
   if (!may(caller, permission)) {
-    trail_.record("refused", head);
-    return problem({ErrorCode::kForbidden, "your role, or your token, does not allow this"});
+    trail_.record("refused", head, kRole);
+    return refusal(kRole, {ErrorCode::kForbidden, "your role, or your token, does not allow this"});
   }
   return std::nullopt;
+}
+
+void Lock::tell(const char* by, const std::string& client, const std::string& account) {
+  if (tells_.take(account.empty() ? client_key(client) : account).count() > 0) return;
+  log_event(spdlog::level::info, "refused",
+            {{"refused_by", by}, {"account", account}, {"client", client}, {"door", "grpc"}});
 }
 
 Result<Done> Lock::admit(std::string_view authorization, Permission permission, const std::string& address) {
@@ -176,14 +202,21 @@ Result<Done> Lock::admit(std::string_view authorization, Permission permission, 
     caller = *found;
   }
   if (!caller->is_known()) {
-    if (refusals_.take(client_key(address)).count() > 0)
+    if (refusals_.take(client_key(address)).count() > 0) {
+      tell(kQuota, address, {});
       return Error{ErrorCode::kOverQuota, "too many requests without a key that fits"};
+    }
+    tell(authorization.empty() ? kNoKey : kWrongKey, address, {});
     return Error{ErrorCode::kUnauthenticated, "this takes a token: authorization: Bearer xray_..."};
   }
-  if (requests_.take(caller->user_id).count() > 0)
+  if (requests_.take(caller->user_id).count() > 0) {
+    tell(kQuota, address, caller->user_name);
     return Error{ErrorCode::kOverQuota, "you have asked too much within a minute"};
-  if (!may(*caller, permission))
+  }
+  if (!may(*caller, permission)) {
+    trail_.record({.event = "refused", .account = caller->user_name, .address = address, .object = kRole});
     return Error{ErrorCode::kForbidden, "your role, or your token, does not allow this"};
+  }
   return Done{};
 }
 

@@ -41,7 +41,8 @@ class Lock final : public Gate, public FindingRights {
   std::optional<Response> refuse(const Request& head, Permission permission) override;
 
   /// Who has this value of "Authorization", and may do that much: for doors other than HTTP's. Asks the
-  /// database. kUnauthenticated, kForbidden, kOverQuota; kBusy, kStorage.
+  /// database, and writes refusals down: where a role does not allow it in the audit trail, else in the log,
+  /// a bounded number of lines a minute. kUnauthenticated, kForbidden, kOverQuota; kBusy, kStorage.
   Result<Done> admit(std::string_view authorization, Permission permission, const std::string& address);
 
   Result<Done> may_make(const Request& request) override;
@@ -74,12 +75,14 @@ class Lock final : public Gate, public FindingRights {
   static std::optional<Key> key_of(const Request& request);
   std::shared_ptr<const Caller> remembered(const std::string& hash);
   Result<std::shared_ptr<const Caller>> look_up(const Key& key);
+  void tell(const char* by, const std::string& client, const std::string& account);
 
   Accounts& accounts_;
   AuditTrail& trail_;
   const LockOptions options_;
   RateLimit requests_;
   RateLimit refusals_;
+  RateLimit tells_;
   const std::shared_ptr<const Caller> nobody_ = std::make_shared<const Caller>();
   std::mutex mutex_;
   std::uint64_t changes_ = 0;

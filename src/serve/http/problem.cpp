@@ -77,6 +77,7 @@ Response busy(const std::string& why, std::chrono::milliseconds wait) {
 
 Response over_quota(const std::string& why, std::chrono::milliseconds wait) {
   Response response = problem({ErrorCode::kOverQuota, why});
+  response.refused_by = "quota";
   const auto seconds = std::max<std::int64_t>(1, std::chrono::ceil<std::chrono::seconds>(wait).count());
   response.headers.push_back({kRetryAfter, std::to_string(seconds)});
   return response;

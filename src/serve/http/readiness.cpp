@@ -1,5 +1,7 @@
 #include "serve/http/readiness.h"
 
+#include <spdlog/spdlog.h>
+
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -36,8 +38,11 @@ std::vector<Route> health_routes(const Readiness& readiness, Store& store) {
     const Result<std::string> state = readiness.state();
     if (!state) return problem(503, state.error());
     const Result<Done> pong = store.ping();
-    return pong ? json_response(200, {{"status", "ready"}, {"selftest", *state}})
-                : problem(503, pong.error());
+    if (pong) return json_response(200, {{"status", "ready"}, {"selftest", *state}});
+    if (pong.error().code == ErrorCode::kBusy) return problem(pong.error());
+    // Everybody may ask: what a database says of itself is for the log.
+    spdlog::error("not ready: {}", pong.error().message);
+    return problem(503, {pong.error().code, "the database does not work; the log tells more"});
   };
   return {{"GET", "/healthz", Permission::kOpen, Lane::kAtOnce, 0, alive},
           {"GET", "/readyz", Permission::kOpen, Lane::kLookup, 0, ready}};

@@ -123,7 +123,11 @@ void Router::identify(Request& head, std::function<void()> done) {
 }
 
 Admission Router::admit(const Request& head) {
-  if (const auto refused = guard(head, loopback_only_)) return {0, problem(refused->status, refused->error)};
+  if (const auto refused = guard(head, loopback_only_)) {
+    Response refusal = problem(refused->status, refused->error);
+    refusal.refused_by = refused->by;
+    return {0, std::move(refusal)};
+  }
   if (const Match found = find(head.method, head.path); found.route != nullptr) {
     if (gate_ != nullptr) {
       if (auto refusal = gate_->refuse(head, found.route->permission)) {
