@@ -14,7 +14,7 @@ COPY . .
 RUN scripts/setup serve
 RUN cmake --preset release -DXRAY_TRAIN=OFF -DXRAY_TESTS=OFF && cmake --build build/release --target xray
 RUN cd build/release && cpack -G DEB && mkdir -p /package && cp *.deb /package/xray.deb
-RUN deploy/make-sbom build --out /package/build.cdx.json
+RUN python3 deploy/make-sbom build --out /package/build.cdx.json
 
 FROM ${BASE} AS file
 COPY package/ /package/
@@ -35,7 +35,7 @@ COPY . /src
 COPY --from=package /package/build.cdx.json /build.cdx.json
 COPY --from=filled /var/lib/dpkg /root-fs/var/lib/dpkg
 COPY --from=filled /usr/share/doc /root-fs/usr/share/doc
-RUN mkdir /out && /src/deploy/make-sbom image --build /build.cdx.json --root /root-fs \
+RUN mkdir /out && python3 /src/deploy/make-sbom image --build /build.cdx.json --root /root-fs \
       --out /out/xray.cdx.json --licences /out/licences.txt \
     && touch --date "@$SOURCE_DATE_EPOCH" /out/*
 

@@ -151,7 +151,7 @@ class Bundle(Case):
         with zipfile.ZipFile(outs[0]) as bundle:
             names = set(bundle.namelist())
             dockerfile = bundle.read("Dockerfile").decode()
-        self.assertIn("ARG PACKAGE=file\n", dockerfile)
+        self.assertIn("FROM file AS package\n", dockerfile)
         self.assertIn(".platform/nginx/conf.d/xray.conf", names)
         # The stage that compiles is not built.
         used = dockerfile.split("AS file", 1)[1]
