@@ -9,6 +9,7 @@
 #include <boost/asio/write.hpp>
 #include <cstdlib>
 #include <thread>
+#include <tuple>
 
 #include "auth/oidc.h"
 #include "common/file.h"
@@ -43,12 +44,12 @@ class TlsAnswer {
   void serve(const std::string& answer) {
     boost::system::error_code error;
     asio::ssl::stream<tcp::socket> stream(io_, context_);
-    acceptor_.accept(stream.lowest_layer(), error);
-    stream.handshake(asio::ssl::stream_base::server, error);
+    std::ignore = acceptor_.accept(stream.lowest_layer(), error);
+    std::ignore = stream.handshake(asio::ssl::stream_base::server, error);
     std::string head;
     if (!error) asio::read_until(stream, asio::dynamic_buffer(head), "\r\n\r\n", error);
     if (!error) asio::write(stream, asio::buffer(answer), error);
-    stream.shutdown(error);
+    std::ignore = stream.shutdown(error);
   }
 
   asio::io_context io_;

@@ -61,7 +61,7 @@ Result<std::unique_ptr<Oidc>> open_provider(const ServeLock& options) {
                    .roles = {},
                    .default_role = std::nullopt,
                    .max_age = std::nullopt};
-  constexpr std::int64_t kHour = 60 * 60;
+  constexpr std::int64_t kHour = 3600;
   if (options.oidc_max_age > 0) oidc.max_age = options.oidc_max_age * kHour;
   auto secret = options.oidc_secret_file.empty() ? secret_of("XRAY_OIDC_CLIENT_SECRET")
                                                  : read_secret(options.oidc_secret_file);
