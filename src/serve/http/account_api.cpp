@@ -375,28 +375,39 @@ Response AccountApi::change_user(const Request& request, const std::string& id) 
   if (object->contains("password") && id == request.caller->user_id)
     return problem({ErrorCode::kForbidden,
                     "your own password is changed at /api/v1/session/password, which asks for the old one"});
+  // All fields are looked at before the first is applied: a request that is refused has changed nothing.
+  std::optional<Role> role;
   if (object->contains("role")) {
     const auto text = text_of(*object, "role");
     if (!text) return problem(text.error());
-    const auto role = parse_role(*text);
-    if (!role) return problem(role.error());
+    const auto known = parse_role(*text);
+    if (!known) return problem(known.error());
+    role = *known;
+  }
+  std::optional<std::string> password;
+  if (object->contains("password")) {
+    const auto text = text_of(*object, "password");
+    if (!text) return problem(text.error());
+    if (const auto fit = check_new_password(*text, account->name); !fit) return problem(fit.error());
+    password = *text;
+  }
+  const auto disabled = object->find("disabled");
+  if (disabled != object->end() && !disabled->is_boolean())
+    return problem(malformed("disabled is to be true or false"));
+
+  if (role) {
     if (const auto done = accounts_.set_role(id, *role); !done) return problem(done.error());
     trail_.record("role_changed", request, account->name);
   }
-  if (object->contains("password")) {
-    const auto password = text_of(*object, "password");
-    if (!password) return problem(password.error());
-    if (const auto fit = check_new_password(*password, account->name); !fit) return problem(fit.error());
+  if (password) {
     if (const auto done = accounts_.set_password(id, hash_password(*password, options_.cost)); !done)
       return problem(done.error());
     trail_.record("password_reset", request, account->name);
   }
-  if (object->contains("disabled")) {
-    const json& disabled = object->at("disabled");
-    if (!disabled.is_boolean()) return problem(malformed("disabled is to be true or false"));
-    if (const auto done = accounts_.set_disabled(id, disabled.get<bool>()); !done)
+  if (disabled != object->end()) {
+    if (const auto done = accounts_.set_disabled(id, disabled->get<bool>()); !done)
       return problem(done.error());
-    trail_.record(disabled.get<bool>() ? "account_disabled" : "account_enabled", request, account->name);
+    trail_.record(disabled->get<bool>() ? "account_disabled" : "account_enabled", request, account->name);
   }
   lock_.forget();
   const auto changed = accounts_.find_id(id);
