@@ -276,6 +276,11 @@ class LockTest(unittest.TestCase):
         self.assertEqual((status, "old one" in why["detail"]), (403, True))
         Browser(self.server, "admin")
         self.assertEqual(admin.ask("PATCH", f"/api/v1/users/{made['id']}", {"password": "blau kahn ofen zeh"})[0], 200)
+        # All of a change, or nothing of it.
+        for wrong in ({"password": "short"}, {"disabled": "yes"}):
+            self.assertEqual(admin.ask("PATCH", f"/api/v1/users/{made['id']}", {"role": "admin"} | wrong)[0], 400)
+        users = admin.ask("GET", "/api/v1/users")[2]["users"]
+        self.assertEqual([user["role"] for user in users if user["name"] == "newbie"], ["reader"])
 
     def test_logs_and_audit_hold_no_secrets(self):
         browser = Browser(self.server, "reviewer")

@@ -163,7 +163,8 @@ Result<Claims> check(Claims claims, const ExpectedToken& expected) {
     return refused("comes from the future");
   if (expected.max_age) {
     const auto signed_in = time_of(claims, "auth_time");
-    if (!signed_in) return refused("does not say when the person signed in (auth_time; --oidc-max-age 0 does without)");
+    if (!signed_in)
+      return refused("does not say when the person signed in (auth_time; --oidc-max-age 0 does without)");
     if (*signed_in > expected.now + kLeeway) return refused("comes from the future");
     if (*signed_in + *expected.max_age + kLeeway < expected.now)
       return refused("is of somebody who signed in too long ago");
