@@ -31,6 +31,10 @@ target_compile_options(xray_options INTERFACE -Wno-missing-field-initializers)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   target_compile_options(xray_options INTERFACE -Wno-restrict -Wno-maybe-uninitialized)
 endif()
+# The stable_sort of libstdc++ 12 calls what it declares deprecated, which Clang tells of our own lines.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  target_compile_options(xray_options INTERFACE -Wno-deprecated-declarations)
+endif()
 target_include_directories(xray_options INTERFACE ${CMAKE_SOURCE_DIR}/src)
 
 add_compile_options(-fstack-protector-strong)

@@ -23,7 +23,7 @@ using sql::guarded;
 using sql::Query;
 using sql::Transaction;
 
-constexpr std::int64_t kDay = 24 * 60 * 60;
+constexpr std::int64_t kDay = 24LL * 60 * 60;
 /// A session that is used is written down no more often.
 constexpr std::int64_t kSeenAgain = 60;
 constexpr std::size_t kMaxName = 64;

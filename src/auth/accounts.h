@@ -56,8 +56,8 @@ struct Belongings {
 
 /// How long one stays signed in.
 struct SessionLimits {
-  std::int64_t idle = 30 * 60;          ///< seconds without a request
-  std::int64_t longest = 12 * 60 * 60;  ///< seconds in all
+  std::int64_t idle = 30LL * 60;          ///< seconds without a request
+  std::int64_t longest = 12LL * 60 * 60;  ///< seconds in all
 };
 
 /// Accounts, their sessions and tokens, whose findings are, and the audit trail. Secrets are kept as hashes

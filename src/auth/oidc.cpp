@@ -14,8 +14,8 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::int64_t kKeysAgain = 60;       ///< seconds between two looks at a provider's keys, at least
-constexpr std::int64_t kKeysOld = 24 * 3600;  ///< and at most
+constexpr std::int64_t kKeysAgain = 60;         ///< seconds between two looks at a provider's keys, at least
+constexpr std::int64_t kKeysOld = 24LL * 3600;  ///< and at most
 constexpr std::size_t kMaxQuery = 8U << 10U;
 
 bool is_plain(char c) {

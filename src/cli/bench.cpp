@@ -46,6 +46,7 @@ struct BenchOptions {
 
 Result<std::vector<Bytes>> read_pictures(const std::vector<std::string>& names) {
   std::vector<SourceArgument> arguments;
+  arguments.reserve(names.size());
   for (const std::string& name : names) arguments.push_back({name});
   FileSource source(std::move(arguments));
   std::vector<Bytes> pictures;
@@ -65,8 +66,9 @@ Result<std::vector<Bytes>> read_pictures(const std::vector<std::string>& names) 
 
 Result<std::vector<Bytes>> draw_pictures() {
   std::vector<Bytes> pictures;
+  pictures.reserve(kDrawn);
   for (int i = 0; i < kDrawn; ++i) {
-    const Image chest = make_chest(static_cast<std::uint64_t>(i + 1), i % 2 == 0 ? 0.0 : 0.6);
+    const Image chest = make_chest(static_cast<std::uint64_t>(i) + 1, i % 2 == 0 ? 0.0 : 0.6);
     auto jpeg = encode_jpeg(to_image(resize(chest, kDrawnWidth, kDrawnHeight)));
     if (!jpeg) return jpeg.error();
     pictures.push_back(std::move(*jpeg));
@@ -133,6 +135,7 @@ Result<Measured> measure(const Diagnoser& diagnoser, const std::vector<Bytes>& p
   };
   {
     std::vector<std::jthread> crew;
+    crew.reserve(threads);
     for (std::size_t thread = 0; thread < threads; ++thread) crew.emplace_back(work, thread);
   }
   Measured all{.seconds = passed(), .cpu = cpu_milliseconds() - cpu, .timings = {}};
@@ -170,9 +173,9 @@ int bench(const BenchOptions& options) {
   // Each once, unmeasured: caches, and errors before anybody has waited.
   const auto warm = measure(**diagnoser, *pictures, threads, 0);
   if (!warm) return fail(warm.error().message);
-  std::cerr << fmt::format("{} pictures, {:.0f} KB each; {:.0f} s on one core, then on {}\n",
-                           pictures->size(), 1e-3 * static_cast<double>(bytes / pictures->size()),
-                           options.seconds, threads);
+  std::cerr << fmt::format(
+      "{} pictures, {:.0f} KB each; {:.0f} s on one core, then on {}\n", pictures->size(),
+      1e-3 * static_cast<double>(bytes) / static_cast<double>(pictures->size()), options.seconds, threads);
   const auto one = measure(**diagnoser, *pictures, 1, options.seconds);
   if (!one) return fail(one.error().message);
   const auto all = measure(**diagnoser, *pictures, threads, options.seconds);

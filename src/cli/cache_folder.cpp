@@ -65,7 +65,7 @@ void throw_out_old(const fs::path& folder) {
 std::filesystem::path cache_folder() {
   const fs::path base = wanted_folder();
   if (base.empty()) return {};
-  const fs::path folder = base / ("networks-" + cpu_name());
+  fs::path folder = base / ("networks-" + cpu_name());
   std::error_code failure;
   fs::create_directories(folder, failure);
   if (failure || !is_ours_alone(base) || !is_ours_alone(folder)) return {};
