@@ -55,5 +55,6 @@ step = 3.0
 type = "bool"
 )"),
           to_bytes("[parameters]\na = { type = \"int\", min = -3, max = 3, default = 0 }\n"
-                   "b = { type = \"fixed\", value = 1.5, when = { a = [1, 2] } }\n")};
+                   "b = { type = \"fixed\", value = 1.5, when = { a = [1, 2] } }\n"),
+          to_bytes("\n\xEF\xBB\xBD")};  // where the parser has no answer
 }

@@ -163,6 +163,24 @@ max = 0.4
   EXPECT_EQ(seen.count(R"({"arch":"cnn3","kernel":5,"dropout":0.2})"), 1U);
 }
 
+TEST(Space, TakesOtherLettersInStringsAndCommentsAlone) {
+  // What the parser itself has no defined answer to: a byte order mark that comes late, bare letters.
+  EXPECT_THAT(error_of("\n\xEF\xBB\xBD"), HasSubstr("line 2: a letter outside of ASCII"));
+  EXPECT_THAT(error_of("# größe\n[parameters.größe]\ntype = \"bool\""), HasSubstr("line 2: a letter"));
+  EXPECT_THAT(error_of("[parameters.a]\ntype = \"choice\"\nvalues = [\"\"\"x\ny\"\"\", é]"),
+              HasSubstr("line 4: a letter"));
+  const Space space = space_of(R"(# größe "
+[parameters.a] # '
+type = "choice"
+values = ["é\"è", 'ö\', '''
+ü''', """
+ä"""""]
+default = "é\"è"
+)");
+  EXPECT_EQ(space.parameters().front().values, (std::vector<Json>{"é\"è", "ö\\", "ü", "ä\"\""}));
+  EXPECT_TRUE(Space::parse("\xEF\xBB\xBF[parameters.a]\ntype = \"bool\"\n"));
+}
+
 TEST(Space, RefusesWhatMakesNoSense) {
   EXPECT_THAT(error_of("[parameters.a]\ntype = \"int\"\nmin = 3\nmax = 1"), HasSubstr("min is above max"));
   EXPECT_THAT(error_of("[parameters.a]\ntype = \"float\"\nmin = 0.0\nmax = 1.0\nscale = \"log\""),

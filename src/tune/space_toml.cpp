@@ -307,10 +307,50 @@ bool exclude_each_other(const Parameter& a, const Parameter& b) {
   return false;
 }
 
+/// The line of the first letter outside of ASCII that stands in neither a string nor a comment, where TOML
+/// has no use for one; 0: there is none. Asked before the parser sees the text, whose table of white space
+/// (toml++ 3.3) is undefined for some of these.
+std::size_t line_of_stray_letter(std::string_view text) {
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+  std::size_t at = text.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0;
+  std::size_t line = 1;
+  std::string_view open;  // how the string or comment that we are in ends; empty: in none
+  while (at < text.size()) {
+    const std::string_view rest = text.substr(at);
+    const char c = rest.front();
+    std::size_t step = 1;
+    if (open.empty()) {
+      if (static_cast<unsigned char>(c) >= 0x80) return line;
+      if (c == '#') open = "\n";
+      for (const std::string_view quote : {"\"\"\"", "'''", "\"", "'"})
+        if (open.empty() && rest.starts_with(quote)) {
+          open = quote;
+          step = quote.size();
+        }
+    } else if (rest.starts_with(open)) {
+      step = open.size();
+      // Up to two more quotes belong to a string of several lines that they end.
+      while (open.size() == 3 && step < 5 && step < rest.size() && rest[step] == open.front()) ++step;
+      open = {};
+    } else if (c == '\\' && open.front() == '"') {
+      step = 2;
+    } else if (c == '\n' && open.size() == 1) {
+      open = {};  // a string left open, which the parser will tell
+    }
+    for (const char passed : rest.substr(0, step)) line += passed == '\n' ? 1 : 0;
+    at += step;
+  }
+  return 0;
+}
+
 }  // namespace
 
 Result<Space> Space::parse(std::string_view text) {
   if (text.size() > kMaxToml) return Error{ErrorCode::kTooLarge, "larger than 1 MiB"};
+  if (const std::size_t line = line_of_stray_letter(text); line > 0) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "line " + std::to_string(line) + ": a letter outside of ASCII that stands in no quotes"};
+  }
   const toml::parse_result parsed = toml::parse(text);
   if (!parsed) {
     return Error{ErrorCode::kInvalidArgument, "line " + std::to_string(parsed.error().source().begin.line) +
