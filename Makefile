@@ -28,7 +28,8 @@ run: ## install what is missing, build, serve the page on http://127.0.0.1:8080
 build: ## the main program (and the trainer; TRAIN=0 without) in build/release
 	@scripts/setup serve $(if $(filter ON,$(call on,$(TRAIN))),train)
 	$(say) 'building into $(BUILD)'
-	@cmake --preset release -DXRAY_TRAIN=$(call on,$(TRAIN)) >/dev/null
+	@cmake --preset release -DXRAY_TRAIN=$(call on,$(TRAIN)) \
+	  $(if $(wildcard $(BUILD)/build.ninja),,-DXRAY_TESTS=OFF) >/dev/null
 	@cmake --build $(BUILD) --target xray $(if $(filter ON,$(call on,$(TRAIN))),xray-train) -j $(JOBS)
 
 test: ## build and pass every test
