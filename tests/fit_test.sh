@@ -46,13 +46,25 @@ grep -q '"auc_beyond_confounder"' "$folder/beyond/quality.json"
 cmp -s "$folder/cv/out-of-fold.csv" "$folder/beyond/out-of-fold.csv" && fail 'the confounder changed nothing'
 "$train" crossval "${common[@]}" --by-group --out "$folder/groups" >/dev/null
 tr -d '"' <"$folder/groups/out-of-fold.csv" | awk -F, 'NR > 1 && $4 == "IM" { print $6 }' | sort -u | wc -l | grep -qx 1 || fail 'a group is divided'
-"$train" fit "${common[@]}" --out-of-fold "$folder/cv/out-of-fold.csv" --distil 0.5 --operating-point half --out "$folder/final" >"$folder/final.txt"
+# Two networks teach a third, fold by fold, and then one that has seen all films another.
+taught=("${common[@]}" --teacher "$folder/cv" --teacher "$folder/beyond")
+"$train" crossval "${taught[@]}" --folds 3 --out "$folder/taught" >/dev/null
+cmp -s "$folder/cv/out-of-fold.csv" "$folder/taught/out-of-fold.csv" && fail 'the teachers changed nothing'
+"$train" fit "${common[@]}" --out-of-fold "$folder/cv/out-of-fold.csv" --operating-point half --out "$folder/teacher" >"$folder/final.txt"
+taught=("${common[@]}" --teacher "$folder/teacher" --seed 2)
+"$train" fit "${taught[@]}" --out-of-fold "$folder/taught/out-of-fold.csv" --operating-point half --out "$folder/final" >"$folder/final.txt"
+grep -q '"teachers": 1' "$folder/final/package/card.json" || fail 'the card does not tell of the teachers'
 grep -q 'cross_validation:' "$folder/final.txt"
 "$xray" predict --json --model "$folder/final/package" "$folder/films/cohort/NORMAL" >"$folder/findings.json"
 [[ $(grep -c '"verdict"' "$folder/findings.json") == 12 ]] || fail 'not every film was read'
 
 # Wrong usage is told apart from failure.
 set +e
+"$train" crossval "${common[@]}" --teacher "$folder/cv" --folds 2 --out "$folder/other" 2>"$folder/error.txt"
+[[ $? == 2 ]] || fail 'a teacher has seen what its pupil is measured on'
+grep -q 'not kept from the same films' "$folder/error.txt" || fail 'the message does not say why'
+"$train" fit "${common[@]}" --teacher "$folder/teacher" --out "$folder/other" 2>/dev/null
+[[ $? == 2 ]] || fail 'a teacher of all films has seen what its pupil is measured on'
 "$train" fit --data "$folder/nowhere" --out "$folder/other" 2>"$folder/error.txt"
 [[ $? == 2 ]] || fail 'a missing folder is wrong usage'
 grep -q nowhere "$folder/error.txt" || fail 'the message does not name the folder'

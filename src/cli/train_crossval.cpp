@@ -140,9 +140,19 @@ int crossval(const CrossvalArguments& arguments) {
     std::cerr << "fold " << fold + 1 << " of " << count << ": " << training.size() << " films to train on, "
               << held_out.size() << " held out\n";
     const fs::path folder = fs::path(arguments.out) / ("fold-" + std::to_string(fold + 1));
+    // Teachers of their own folds: what is measured on no teacher was trained on.
+    TrainOptions options = classifier.train;
+    for (std::string& teacher : options.teachers) {
+      const fs::path run = fs::path(teacher) / folder.filename();
+      if (const auto same =
+              check_held_out(run / "scores.csv", data.dataset, data.classes, data.samples_of(in_fold));
+          !same)
+        return train_exit(same.error());
+      teacher = run.string();
+    }
     TrainReporter reporter("fold " + std::to_string(fold + 1), classifier.train.batch_size);
-    const Result<std::shared_ptr<Classifier>> network = train(
-        classifier.train, data.classes, training, held_out, preprocessor, folder, reporter.callbacks(), stop);
+    const Result<std::shared_ptr<Classifier>> network =
+        train(options, data.classes, training, held_out, preprocessor, folder, reporter.callbacks(), stop);
     reporter.clear();
     if (!network) return train_exit(network.error());
     const std::vector<FoldScore> of_fold = score_films(**network, data, in_fold, fold, preprocessor);

@@ -41,6 +41,15 @@ void add_classifier_options(CLI::App& command, const std::shared_ptr<ClassifierA
                   "How much of that; 0: only measure how well the classes are told apart beyond it")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
+  command
+      .add_option(
+          "--teacher", train.teachers,
+          "Folder of a finished run of this command, of the same films, input and lungs: what its "
+          "network says of each bent picture is taught instead of the label; of several, given one by "
+          "one, the mean")
+      ->check(CLI::ExistingDirectory)
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   command.add_option("--classes", arguments->classes, "2 or 3; 3 tells bacterial from viral")
       ->check(CLI::IsMember({2, 3}));
   command
@@ -85,6 +94,13 @@ std::vector<TrainingPicture> TrainingData::select(const std::function<bool(std::
   return chosen;
 }
 
+std::set<std::size_t> TrainingData::samples_of(const std::function<bool(std::size_t film)>& wanted) const {
+  std::set<std::size_t> samples;
+  for (std::size_t film = 0; film < films.pictures.size(); ++film)
+    if (wanted(film)) samples.insert(films.sample_index[film]);
+  return samples;
+}
+
 std::vector<TrainingPicture> TrainingData::select_training(
     const std::function<bool(std::size_t film)>& wanted) const {
   std::vector<TrainingPicture> chosen = select(wanted);
@@ -114,8 +130,7 @@ void one_hot(TrainingPicture& picture, int classes) {
   picture.soft[static_cast<std::size_t>(picture.target)] = 1;
 }
 
-/// Reads the films of --extra. Pneumonia of unknown kind is taught as either kind, so
-/// from then on every film's target is a set of probabilities.
+/// Reads the films of --extra. Pneumonia of unknown kind is taught as either kind.
 Result<Done> read_extra(const std::string& folder, TrainingData& data, const LungUse& lungs, int threads,
                         const std::stop_token& stop) {
   Result<Dataset> dataset = scan_dataset(folder);
@@ -127,7 +142,6 @@ Result<Done> read_extra(const std::string& folder, TrainingData& data, const Lun
   if (!films) return films.error();
   progress.clear();
   for (const std::string& reason : films->unreadable) std::cerr << "left out: " << reason << '\n';
-  for (TrainingPicture& picture : data.films.pictures) one_hot(picture, data.classes);
   for (std::size_t i = 0; i < films->pictures.size(); ++i) {
     TrainingPicture picture = std::move(films->pictures[i]);
     const int known = class_of(dataset->samples[films->sample_index[i]], data.classes);
@@ -156,6 +170,10 @@ void offset_by(const std::vector<FoldScore>& confounder, double share, TrainingD
 }  // namespace
 
 Result<TrainingData> read_training_data(const ClassifierArguments& arguments, const std::stop_token& stop) {
+  // The teachers' word is all that the network learns from.
+  if (!arguments.train.teachers.empty() && !arguments.confounder.empty() && arguments.confounder_share > 0)
+    return Error{ErrorCode::kInvalidArgument,
+                 "--teacher leaves --confounder nothing to correct; with --confounder-share 0 it measures"};
   Result<Dataset> dataset = scan_dataset(arguments.data);
   if (!dataset) return with_context(dataset.error(), arguments.data);
   TrainingData data{.dataset = std::move(*dataset)};
@@ -199,8 +217,8 @@ Result<TrainingData> read_training_data(const ClassifierArguments& arguments, co
   data.films = std::move(*films);
   progress.clear();
   for (const std::string& reason : data.films.unreadable) std::cerr << "left out: " << reason << '\n';
-  // Soft targets throughout, which a film that is consolidated needs.
-  if (augment.consolidation > 0)
+  // Soft targets throughout, which a film that is consolidated needs, and films of unknown kind.
+  if (augment.consolidation > 0 || !arguments.extra.empty())
     for (TrainingPicture& picture : data.films.pictures) one_hot(picture, data.classes);
   if (!arguments.extra.empty()) {
     if (const auto added = read_extra(arguments.extra, data, lungs, arguments.train.threads, stop); !added)

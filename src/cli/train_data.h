@@ -4,6 +4,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -50,7 +51,9 @@ struct TrainingData {
 
   /// Copies of the films whose index in `films` is wanted.
   std::vector<TrainingPicture> select(const std::function<bool(std::size_t film)>& wanted) const;
-  /// The same, and the extra films.
+  /// Indices into dataset.samples of the films wanted.
+  std::set<std::size_t> samples_of(const std::function<bool(std::size_t film)>& wanted) const;
+  /// The same as select(), and the extra films.
   std::vector<TrainingPicture> select_training(const std::function<bool(std::size_t film)>& wanted) const;
 };
 

@@ -37,7 +37,6 @@ struct FitArguments {
   std::string version = "0.1.0";
   std::string about;        ///< JSON file of what the card is to say besides; may be empty
   std::string out_of_fold;  ///< scores of `xray-train crossval`; empty: films are kept back instead
-  double distil = 0;        ///< share of those scores in what is taught, the label having the rest
   std::string operating_point = "equal-errors";
   double most_undecided = 0.05;
   std::uint64_t split_seed = 1;
@@ -57,17 +56,6 @@ nlohmann::ordered_json count_json(const Dataset& dataset, const std::vector<Spli
     if (!patients.empty()) json[name(split)] = {{"pictures", classes}, {"patients", patients.size()}};
   }
   return json;
-}
-
-/// What a film's label and the networks that never saw its patient say of it, mixed:
-/// a label the others all contradict is taught with less force.
-void soften(TrainingPicture& picture, const std::vector<float>& logits, double share) {
-  const std::vector<double> p = softmax(logits);
-  picture.soft.clear();
-  for (std::size_t c = 0; c < p.size(); ++c) {
-    const double label = static_cast<int>(c) == picture.target ? 1 : 0;
-    picture.soft.push_back(static_cast<float>((1 - share) * label + share * p[c]));
-  }
 }
 
 /// What calibration, threshold and the card's figures are taken from.
@@ -118,7 +106,7 @@ Result<Done> write_result(const FitArguments& arguments, const nlohmann::ordered
   about["training"] = to_json(train);
   // Where the starting weights lay on the trainer's disk says nothing to a reader.
   about["training"]["weights"] = fs::path(train.weights).filename().string();
-  about["training"]["distil"] = arguments.distil;
+  about["training"]["teachers"] = train.teachers.size();  // as the starting weights
   about["training"]["extra_films"] = data.extra.size();
   about["training"]["confounder_share"] =
       data.confounder.empty() ? 0 : arguments.classifier->confounder_share;
@@ -163,14 +151,7 @@ int fit(const FitArguments& arguments) {
   if (!said) return train_exit(said.error());
   const Result<OperatingPoint> point = operating_point_from(arguments.operating_point);
   if (!point) return train_exit(point.error());
-  if (arguments.distil > 0 && arguments.out_of_fold.empty())
-    return train_exit({ErrorCode::kInvalidArgument, "--distil needs the scores of --out-of-fold"});
   const ClassifierArguments& classifier = *arguments.classifier;
-  // Teachers' doubts say nothing of the dress, so the network would have to unlearn what it is handed.
-  if (arguments.distil > 0 && !classifier.confounder.empty() && classifier.confounder_share > 0)
-    return train_exit(
-        {ErrorCode::kInvalidArgument,
-         "--distil and --confounder do not go together: soft targets lack what the confounder tells"});
   Result<TrainingData> read = read_training_data(classifier, stop);
   if (!read) return train_exit(read.error());
   TrainingData& data = *read;
@@ -185,16 +166,23 @@ int fit(const FitArguments& arguments) {
         read_fold_scores(arguments.out_of_fold, data.dataset, data.classes);
     if (!scores) return train_exit(scores.error());
     evidence.chosen_on = std::move(*scores);
-    if (arguments.distil > 0) {
-      const auto score_of = by_sample(evidence.chosen_on);
-      for (std::size_t film = 0; film < data.films.pictures.size(); ++film)
-        soften(data.films.pictures[film], score_of.at(data.films.sample_index[film])->logits,
-               arguments.distil);
-    }
   }
   const auto on_side = [&](Split split) {
     return [&, split](std::size_t film) { return splits[data.films.sample_index[film]] == split; };
   };
+  for (const std::string& teacher : classifier.train.teachers) {
+    const fs::path run = teacher;
+    if (!fs::exists(run / "package" / "card.json"))
+      return train_exit({ErrorCode::kInvalidArgument, teacher + ": no run of fit that has ended"});
+    if (!arguments.out_of_fold.empty()) continue;
+    const auto kept = [&](std::size_t film) {
+      return splits[data.films.sample_index[film]] != Split::kTrain;
+    };
+    if (const auto same =
+            check_held_out(run / "predictions.csv", data.dataset, data.classes, data.samples_of(kept));
+        !same)
+      return train_exit(same.error());
+  }
   const std::vector<TrainingPicture> training = data.select_training(on_side(Split::kTrain));
   const std::vector<TrainingPicture> validation = data.select(on_side(Split::kValidation));
   std::cerr << training.size() << " films to train on, " << validation.size() << " to validate, "
@@ -234,11 +222,6 @@ void add_fit(CLI::App& app, int& exit_code) {
   command->add_option(
       "--out-of-fold", arguments->out_of_fold,
       "Scores of xray-train crossval: trains on all films, calibrates and chooses the threshold on them");
-  command
-      ->add_option("--distil", arguments->distil,
-                   "With --out-of-fold: share of those scores in what is taught, the label having the rest")
-      ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
   command
       ->add_option("--operating-point", arguments->operating_point,
                    "equal-errors, accuracy, half, sensitivity:0.98 (any share)")

@@ -180,6 +180,41 @@ Autocast::~Autocast() {
   at::autocast::set_autocast_enabled(device_, false);
 }
 
+namespace {
+
+std::vector<std::vector<std::int64_t>> shapes(const Module& network) {
+  std::vector<std::vector<std::int64_t>> all;
+  for (const Tensor& parameter : network.parameters()) all.push_back(parameter.sizes().vec());
+  return all;
+}
+
+}  // namespace
+
+Result<Done> load_kept(Module& network, const fs::path& run, bool best) {
+  const fs::path path = run / (best ? "best.pt" : "checkpoint.pt");
+  if (!fs::exists(path)) return Error{ErrorCode::kNotFound, path.string() + ": no such file"};
+  const Error misfit{ErrorCode::kDamaged, path.string() + ": not the weights of such a network"};
+  const std::vector<std::vector<std::int64_t>> made = shapes(network);
+  try {
+    torch::serialize::InputArchive archive;
+    archive.load_from(path.string(), torch::Device(torch::kCPU));
+    if (best) {
+      network.load(archive);
+    } else {
+      torch::serialize::InputArchive average;
+      archive.read("average", average);
+      network.load(average);
+    }
+  } catch (const c10::Error&) {
+    return misfit;
+  }
+  // An archive's tensors take the place of the network's, of whatever shape they are.
+  if (shapes(network) != made) return misfit;
+  to_channels_last(network);
+  network.eval();
+  return Done{};
+}
+
 void copy_weights(Module& to, Module& from) {
   update_average(to, from, 0);
 }

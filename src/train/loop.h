@@ -53,6 +53,10 @@ class Autocast {
   bool on_;
 };
 
+/// The averaged weights that a run kept into `network`, of the same making and on the CPU, which is then in
+/// evaluation mode. kNotFound without a checkpoint; kDamaged.
+Result<Done> load_kept(torch::nn::Module& network, const std::filesystem::path& run, bool best);
+
 /// Runs `task` in folder `run`, `options` having passed check_machine(): averaged weights, logs and
 /// checkpoints. Contract, files and failures are those of train(). Returns the averaged weights that are
 /// kept, in evaluation mode on the CPU.

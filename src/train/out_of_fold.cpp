@@ -143,7 +143,10 @@ std::string to_csv(const Dataset& dataset, const std::vector<FoldScore>& scores,
   return csv.str();
 }
 
-Result<std::vector<FoldScore>> read_fold_scores(const fs::path& csv, const Dataset& dataset, int classes) {
+namespace {
+
+/// The scores of whichever films of `dataset` there are in the file.
+Result<std::vector<FoldScore>> read_scores(const fs::path& csv, const Dataset& dataset, int classes) {
   constexpr std::uint64_t kMaxBytes = 1ULL << 30U;
   const Result<std::string> text = read_text(csv, kMaxBytes);
   if (!text) return with_context(text.error(), csv.string());
@@ -157,7 +160,6 @@ Result<std::vector<FoldScore>> read_fold_scores(const fs::path& csv, const Datas
     return Error{ErrorCode::kInvalidArgument,
                  csv.string() + ": not the scores of a cross-validation with these classes"};
   std::vector<FoldScore> scores;
-  std::vector<bool> has_score(dataset.samples.size());
   while (!table.at_end()) {
     const auto row = table.row();
     const std::vector<std::string> fields = row ? *row : std::vector<std::string>();
@@ -172,14 +174,34 @@ Result<std::vector<FoldScore>> read_fold_scores(const fs::path& csv, const Datas
     const auto sample = sample_of.find(fields[0]);
     if (sample == sample_of.end()) continue;
     score.sample = sample->second;
-    has_score[score.sample] = true;
     scores.push_back(std::move(score));
   }
+  return scores;
+}
+
+}  // namespace
+
+Result<std::vector<FoldScore>> read_fold_scores(const fs::path& csv, const Dataset& dataset, int classes) {
+  auto scores = read_scores(csv, dataset, classes);
+  if (!scores) return scores.error();
+  const auto score_of = by_sample(*scores);
   for (std::size_t i = 0; i < dataset.samples.size(); ++i)
-    if (!has_score[i] && class_of(dataset.samples[i], classes) >= 0)
+    if (!score_of.contains(i) && class_of(dataset.samples[i], classes) >= 0)
       return Error{ErrorCode::kInvalidArgument,
                    csv.string() + ": has no score of " + dataset.samples[i].path.string()};
   return scores;
+}
+
+Result<Done> check_held_out(const fs::path& csv, const Dataset& dataset, int classes,
+                            const std::set<std::size_t>& held_out) {
+  const auto scores = read_scores(csv, dataset, classes);
+  if (!scores) return scores.error();
+  std::set<std::size_t> scored;
+  for (const FoldScore& score : *scores) scored.insert(score.sample);
+  if (scored != held_out)
+    return Error{ErrorCode::kInvalidArgument,
+                 csv.string() + ": that run was not kept from the same films as this one"};
+  return Done{};
 }
 
 Result<OperatingPoint> operating_point_from(const std::string& text) {

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -56,6 +57,11 @@ std::string to_csv(const Dataset& dataset, const std::vector<FoldScore>& scores,
 /// kDamaged naming the line; kInvalidArgument where the classes are others or a film has no score.
 Result<std::vector<FoldScore>> read_fold_scores(const std::filesystem::path& csv, const Dataset& dataset,
                                                 int classes);
+
+/// Whether the scores in `csv` are those of just the films of `held_out` (indices of samples), which its
+/// network, then, was not trained on either. kInvalidArgument where not; kNotFound, kIo, kDamaged.
+Result<Done> check_held_out(const std::filesystem::path& csv, const Dataset& dataset, int classes,
+                            const std::set<std::size_t>& held_out);
 
 /// How the threshold of the verdict is chosen on calibrated cases of patients not trained on.
 enum class OperatingRule {

@@ -14,6 +14,7 @@ void for_each_field(Options& options, Visit&& visit) {
   visit("architecture", options.architecture);
   visit("weights", options.weights);
   visit("frozen", options.frozen);
+  visit("teachers", options.teachers);
   visit("width", options.scale.width);
   visit("depth", options.scale.depth);
   visit("convolutions", options.scale.convolutions);

@@ -7,6 +7,7 @@
 #include <span>
 #include <utility>
 
+#include "common/file.h"
 #include "metrics/metrics.h"
 #include "train/out_of_fold.h"
 #include "train/predict.h"
@@ -55,7 +56,53 @@ EpochReport validate(Classifier& network, const std::vector<TrainingPicture>& pi
   return report;
 }
 
+using Teachers = std::vector<std::shared_ptr<Classifier>>;
+
+Result<Teachers> read_teachers(const TrainOptions& options, int classes, const InputSpec& input) {
+  Teachers teachers;
+  for (const std::string& run : options.teachers) {
+    auto teacher = read_run(run, classes, input);
+    if (!teacher) return teacher.error();
+    (*teacher)->to(torch::Device(options.device));
+    teachers.push_back(std::move(*teacher));
+  }
+  return teachers;
+}
+
+/// The normalised geometric mean of what the teachers say, which is the mean of their log-odds.
+Tensor taught_by(const Teachers& teachers, const Tensor& inputs) {
+  const torch::NoGradGuard no_grad;
+  Tensor sum;
+  for (const std::shared_ptr<Classifier>& teacher : teachers) {
+    const Tensor logits = teacher->forward(inputs).to(torch::kFloat);
+    sum = sum.defined() ? sum + logits : logits;
+  }
+  return torch::softmax(sum / static_cast<double>(teachers.size()), 1);
+}
+
 }  // namespace
+
+Result<std::shared_ptr<Classifier>> read_run(const std::filesystem::path& run, int classes,
+                                             const InputSpec& input) {
+  const Result<std::string> text = read_text(run / "config.json");
+  if (!text) return with_context(text.error(), (run / "config.json").string());
+  const auto options = train_options_from_json(nlohmann::ordered_json::parse(*text, nullptr, false));
+  if (!options) return with_context(options.error(), run.string());
+  const auto architecture = find_architecture(options->architecture, options->scale);
+  if (!architecture) return with_context(architecture.error(), run.string());
+  if (options->input_size != input.width || options->input_size != input.height)
+    return Error{ErrorCode::kInvalidArgument, run.string() + ": its network sees " +
+                                                  std::to_string(options->input_size) + " pixels, this one " +
+                                                  std::to_string(input.width)};
+  auto network = make_classifier(*architecture, {.classes = classes,
+                                                 .dropout = options->dropout,
+                                                 .frozen = options->frozen,
+                                                 .drop_path = options->drop_path,
+                                                 .height = input.height,
+                                                 .width = input.width});
+  if (const auto loaded = load_kept(*network, run, options->patience > 0); !loaded) return loaded.error();
+  return network;
+}
 
 void network_input(const TrainingPicture& picture, const Preprocessor& preprocessor, std::span<float> input) {
   const Image image(picture.width, picture.height, Image::Pixels8(picture.pixels));
@@ -83,6 +130,8 @@ Result<std::shared_ptr<Classifier>> train(const TrainOptions& options, int class
   const Result<Architecture> architecture = find_architecture(options.architecture, options.scale);
   if (!architecture) return architecture.error();
   if (const Result<Done> checked = check_machine(options); !checked) return checked.error();
+  const Result<Teachers> teachers = read_teachers(options, classes, preprocessor.spec());
+  if (!teachers) return teachers.error();
   if (training.size() < static_cast<std::size_t>(options.batch_size))
     return Error{ErrorCode::kInvalidArgument, "fewer pictures to train on than one batch takes"};
 
@@ -118,16 +167,19 @@ Result<std::shared_ptr<Classifier>> train(const TrainOptions& options, int class
     const std::size_t count = batch.targets.size();
     const auto rows = static_cast<std::int64_t>(count);
     const Tensor inputs = input_tensor(batch.inputs, count, spec, device);
-    // Probabilities of teachers are what is taught where there are any, else the class.
+    Tensor logits;
+    Tensor taught;
+    {
+      const Autocast autocast(device.type(), bf16);
+      if (!teachers->empty()) taught = taught_by(*teachers, inputs);
+      logits = dynamic_cast<Classifier&>(module).forward(inputs).to(torch::kFloat);
+    }
+    if (taught.defined()) return torch::nn::functional::cross_entropy(logits, taught);
+    // Probabilities are what is taught where there are any, else the class.
     const Tensor targets = (batch.soft.empty() ? torch::from_blob(batch.targets.data(), {rows}, torch::kLong)
                                                : torch::from_blob(batch.soft.data(), {rows, classes}))
                                .clone()
                                .to(device);
-    Tensor logits;
-    {
-      const Autocast autocast(device.type(), bf16);
-      logits = dynamic_cast<Classifier&>(module).forward(inputs).to(torch::kFloat);
-    }
     if (!batch.offset.empty())
       logits = logits + torch::from_blob(batch.offset.data(), {rows, classes}).clone().to(device);
     return torch::nn::functional::cross_entropy(logits, targets, loss_options);

@@ -24,6 +24,10 @@ struct TrainOptions {
   std::string architecture = "efficientnet-lite0";
   std::string weights;  ///< .safetensors to start from; empty: random
   int frozen = 0;       ///< NetworkOptions::frozen
+  /// Runs of train() that have ended, whose networks see the same input and classes. Their mean, and not the
+  /// labels, is then what is taught: of each bent picture what they say of just that one (Hinton, Vinyals and
+  /// Dean 2015; Beyer et al. 2022).
+  std::vector<std::string> teachers;
   ArchitectureScale scale;
   std::int64_t max_parameters = 0;  ///< a network with more is refused; 0: none is
   int input_size = 224;
@@ -104,6 +108,11 @@ Result<std::shared_ptr<Classifier>> train(const TrainOptions& options, int class
                                           const std::vector<TrainingPicture>& validation,
                                           const Preprocessor& preprocessor, const std::filesystem::path& run,
                                           const TrainCallbacks& callbacks, const std::stop_token& stop);
+
+/// The network that train() returned in `run`, whose pictures had this input. kNotFound, kIo, kDamaged,
+/// kInvalidArgument, all naming the run.
+Result<std::shared_ptr<Classifier>> read_run(const std::filesystem::path& run, int classes,
+                                             const InputSpec& input);
 
 /// What the network sees of a picture that is not bent: its frame resized and
 /// normalised into `input` (Preprocessor::input_size() floats). Thread-safe.

@@ -158,6 +158,37 @@ TEST_F(TrainerTest, TeachesSoftTargetsWhereThereAreSome) {
   EXPECT_GT(last_auc, 0.95);
 }
 
+TEST_F(TrainerTest, LearnsWhatItsTeachersSayWhateverTheLabels) {
+  TrainOptions options = small_options();
+  options.epochs = 8;
+  options.augment = no_augmentation();
+  ASSERT_TRUE(run(options, "teacher"));
+  for (TrainingPicture& picture : training_) picture.target = 1 - picture.target;
+  double last_auc = 0;
+  TrainCallbacks callbacks;
+  callbacks.on_epoch = [&](const EpochReport& report) { last_auc = report.validation.at(0).second; };
+  options.teachers = {(dir_ / "teacher").string()};
+  options.seed = 2;
+  const auto pupil = run(options, "pupil", callbacks);
+  ASSERT_TRUE(pupil) << pupil.error().message;
+  EXPECT_GT(last_auc, 0.95);
+}
+
+TEST_F(TrainerTest, RefusesTeachersThatCannotTeachIt) {
+  TrainOptions options = small_options();
+  options.epochs = 1;
+  ASSERT_TRUE(run(options, "teacher"));
+  options.teachers = {(dir_ / "nobody").string()};
+  EXPECT_EQ(run(options, "a").error().code, ErrorCode::kNotFound);
+  options.teachers = {(dir_ / "teacher").string()};
+  EXPECT_TRUE(read_run(dir_ / "teacher", 2, preprocessor().spec()));
+  EXPECT_EQ(read_run(dir_ / "teacher", 3, preprocessor().spec()).error().code, ErrorCode::kDamaged);
+  EXPECT_EQ(read_run(dir_ / "teacher", 2, {.width = 32, .height = 32}).error().code,
+            ErrorCode::kInvalidArgument);
+  ASSERT_TRUE(write_file(dir_ / "teacher/checkpoint.pt", "no archive"));
+  EXPECT_EQ(run(options, "b").error().code, ErrorCode::kDamaged);
+}
+
 TEST_F(TrainerTest, LearnsNothingThatTheOffsetTellsAlready) {
   const auto spread = [&](double certainty) {
     for (TrainingPicture& picture : training_) {
