@@ -11,9 +11,10 @@
 
 namespace {
 
-/// Threads of LibTorch that wait for each other keep their cores busy for long, by libgomp's default. Where others
-/// need the cores, too, that costs more than half of the speed; a thirtieth of the wait costs a twentieth where they
-/// do not. libgomp reads its settings when it is loaded, so the program begins anew with them.
+/// Threads of LibTorch that wait for each other keep their cores busy for long, by libgomp's default. Where
+/// others need the cores, too, that costs more than half of the speed; a thirtieth of the wait costs a
+/// twentieth where they do not. libgomp reads its settings when it is loaded, so the program begins anew with
+/// them.
 void wait_briefly(char** argv) {
   if (std::getenv("GOMP_SPINCOUNT") != nullptr || std::getenv("OMP_WAIT_POLICY") != nullptr) return;
   ::setenv("GOMP_SPINCOUNT", "10000", 0);
