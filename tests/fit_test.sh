@@ -58,11 +58,20 @@ grep -q 'cross_validation:' "$folder/final.txt"
 "$xray" predict --json --model "$folder/final/package" "$folder/films/cohort/NORMAL" >"$folder/findings.json"
 [[ $(grep -c '"verdict"' "$folder/findings.json") == 12 ]] || fail 'not every film was read'
 
+# The mean of two networks' weights is where a third starts, fold by fold, and then one that has seen all films.
+mixed=("${common[@]}" --soup "$folder/cv" --soup "$folder/taught")
+"$train" crossval "${mixed[@]}" --folds 3 --out "$folder/mixed" >/dev/null
+cmp -s "$folder/cv/out-of-fold.csv" "$folder/mixed/out-of-fold.csv" && fail 'the earlier runs changed nothing'
+"$train" fit "${common[@]}" --soup "$folder/teacher" --soup "$folder/final" --out-of-fold "$folder/mixed/out-of-fold.csv" --out "$folder/soup" >/dev/null
+grep -q '"soup": 2' "$folder/soup/package/card.json" || fail 'the card does not tell of the mean it started from'
+
 # Wrong usage is told apart from failure.
 set +e
 "$train" crossval "${common[@]}" --teacher "$folder/cv" --folds 2 --out "$folder/other" 2>"$folder/error.txt"
 [[ $? == 2 ]] || fail 'a teacher has seen what its pupil is measured on'
 grep -q 'not kept from the same films' "$folder/error.txt" || fail 'the message does not say why'
+"$train" crossval "${common[@]}" --soup "$folder/cv" --folds 2 --out "$folder/other" 2>/dev/null
+[[ $? == 2 ]] || fail 'what is started from has seen what is measured on'
 "$train" fit "${common[@]}" --teacher "$folder/teacher" --out "$folder/other" 2>/dev/null
 [[ $? == 2 ]] || fail 'a teacher of all films has seen what its pupil is measured on'
 "$train" fit --data "$folder/nowhere" --out "$folder/other" 2>"$folder/error.txt"

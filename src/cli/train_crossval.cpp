@@ -140,15 +140,17 @@ int crossval(const CrossvalArguments& arguments) {
     std::cerr << "fold " << fold + 1 << " of " << count << ": " << training.size() << " films to train on, "
               << held_out.size() << " held out\n";
     const fs::path folder = fs::path(arguments.out) / ("fold-" + std::to_string(fold + 1));
-    // Teachers of their own folds: what is measured on no teacher was trained on.
+    // Those of their own folds: what is measured on was trained on by none.
     TrainOptions options = classifier.train;
-    for (std::string& teacher : options.teachers) {
-      const fs::path run = fs::path(teacher) / folder.filename();
-      if (const auto same =
-              check_held_out(run / "scores.csv", data.dataset, data.classes, data.samples_of(in_fold));
-          !same)
-        return train_exit(same.error());
-      teacher = run.string();
+    for (std::vector<std::string>* runs : {&options.teachers, &options.soup}) {
+      for (std::string& earlier : *runs) {
+        const fs::path run = fs::path(earlier) / folder.filename();
+        if (const auto same =
+                check_held_out(run / "scores.csv", data.dataset, data.classes, data.samples_of(in_fold));
+            !same)
+          return train_exit(same.error());
+        earlier = run.string();
+      }
     }
     TrainReporter reporter("fold " + std::to_string(fold + 1), classifier.train.batch_size);
     const Result<std::shared_ptr<Classifier>> network =

@@ -50,6 +50,13 @@ void add_classifier_options(CLI::App& command, const std::shared_ptr<ClassifierA
       ->check(CLI::ExistingDirectory)
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  command
+      .add_option("--soup", train.soup,
+                  "Folder of a finished run of this command, of the same films, input, lungs and --arch: "
+                  "training starts from its weights, of several, given one by one, from their mean")
+      ->check(CLI::ExistingDirectory)
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   command.add_option("--classes", arguments->classes, "2 or 3; 3 tells bacterial from viral")
       ->check(CLI::IsMember({2, 3}));
   command

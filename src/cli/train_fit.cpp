@@ -107,6 +107,7 @@ Result<Done> write_result(const FitArguments& arguments, const nlohmann::ordered
   // Where the starting weights lay on the trainer's disk says nothing to a reader.
   about["training"]["weights"] = fs::path(train.weights).filename().string();
   about["training"]["teachers"] = train.teachers.size();  // as the starting weights
+  about["training"]["soup"] = train.soup.size();
   about["training"]["extra_films"] = data.extra.size();
   about["training"]["confounder_share"] =
       data.confounder.empty() ? 0 : arguments.classifier->confounder_share;
@@ -170,10 +171,11 @@ int fit(const FitArguments& arguments) {
   const auto on_side = [&](Split split) {
     return [&, split](std::size_t film) { return splits[data.films.sample_index[film]] == split; };
   };
-  for (const std::string& teacher : classifier.train.teachers) {
-    const fs::path run = teacher;
+  std::vector<std::string> earlier = classifier.train.teachers;
+  earlier.insert(earlier.end(), classifier.train.soup.begin(), classifier.train.soup.end());
+  for (const fs::path run : earlier) {
     if (!fs::exists(run / "package" / "card.json"))
-      return train_exit({ErrorCode::kInvalidArgument, teacher + ": no run of fit that has ended"});
+      return train_exit({ErrorCode::kInvalidArgument, run.string() + ": no run of fit that has ended"});
     if (!arguments.out_of_fold.empty()) continue;
     const auto kept = [&](std::size_t film) {
       return splits[data.films.sample_index[film]] != Split::kTrain;

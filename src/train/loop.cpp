@@ -63,24 +63,10 @@ std::int64_t parameter_count(const Module& network) {
   return count;
 }
 
-/// `average` moves towards `network`, statistics of batch norm included.
-void update_average(Module& average, Module& network, double decay) {
-  torch::NoGradGuard no_grad;
-  std::vector<Tensor> to;
-  std::vector<Tensor> from;
-  const auto collect = [&](const std::vector<Tensor>& averaged, const std::vector<Tensor>& fresh) {
-    for (std::size_t i = 0; i < averaged.size(); ++i) {
-      if (averaged[i].is_floating_point()) {
-        to.push_back(averaged[i]);
-        from.push_back(fresh[i].detach());
-      } else {
-        averaged[i].copy_(fresh[i]);
-      }
-    }
-  };
-  collect(average.parameters(), network.parameters());
-  collect(average.buffers(), network.buffers());
-  at::_foreach_lerp_(to, from, 1 - decay);
+std::vector<std::vector<std::int64_t>> shapes(const Module& network) {
+  std::vector<std::vector<std::int64_t>> all;
+  for (const Tensor& parameter : network.parameters()) all.push_back(parameter.sizes().vec());
+  return all;
 }
 
 /// Everything a run needs to go on where it stopped.
@@ -180,16 +166,6 @@ Autocast::~Autocast() {
   at::autocast::set_autocast_enabled(device_, false);
 }
 
-namespace {
-
-std::vector<std::vector<std::int64_t>> shapes(const Module& network) {
-  std::vector<std::vector<std::int64_t>> all;
-  for (const Tensor& parameter : network.parameters()) all.push_back(parameter.sizes().vec());
-  return all;
-}
-
-}  // namespace
-
 Result<Done> load_kept(Module& network, const fs::path& run, bool best) {
   const fs::path path = run / (best ? "best.pt" : "checkpoint.pt");
   if (!fs::exists(path)) return Error{ErrorCode::kNotFound, path.string() + ": no such file"};
@@ -215,8 +191,27 @@ Result<Done> load_kept(Module& network, const fs::path& run, bool best) {
   return Done{};
 }
 
-void copy_weights(Module& to, Module& from) {
-  update_average(to, from, 0);
+bool alike(const Module& one, const Module& other) {
+  return shapes(one) == shapes(other);
+}
+
+void mix_weights(Module& to, Module& from, double kept) {
+  torch::NoGradGuard no_grad;
+  std::vector<Tensor> old;
+  std::vector<Tensor> fresh;
+  const auto collect = [&](const std::vector<Tensor>& mixed, const std::vector<Tensor>& added) {
+    for (std::size_t i = 0; i < mixed.size(); ++i) {
+      if (mixed[i].is_floating_point()) {
+        old.push_back(mixed[i]);
+        fresh.push_back(added[i].detach());
+      } else {
+        mixed[i].copy_(added[i]);
+      }
+    }
+  };
+  collect(to.parameters(), from.parameters());
+  collect(to.buffers(), from.buffers());
+  at::_foreach_lerp_(old, fresh, 1 - kept);
 }
 
 Tensor input_tensor(std::vector<float>& values, std::size_t count, const InputSpec& spec,
@@ -294,7 +289,7 @@ Result<std::shared_ptr<Module>> run_loop(const TrainOptions& options, const Trai
   state.average->to(device);
   to_channels_last(*state.network);
   to_channels_last(*state.average);
-  copy_weights(*state.average, *state.network);
+  mix_weights(*state.average, *state.network, 0);
   state.average->eval();
   state.optimizer = make_optimizer(*state.network, options);
   if (resumed) load_checkpoint(state, run / "checkpoint.pt", device);
@@ -322,7 +317,7 @@ Result<std::shared_ptr<Module>> run_loop(const TrainOptions& options, const Trai
     ++state.step;
     const double warm_decay =
         std::min(options.ema, static_cast<double>(state.step + 1) / static_cast<double>(state.step + 10));
-    update_average(*state.average, *state.network, warm_decay);
+    mix_weights(*state.average, *state.network, warm_decay);
 
     const double value = loss.item<double>();
     if (!std::isfinite(value))
@@ -385,7 +380,7 @@ Result<std::shared_ptr<Module>> run_loop(const TrainOptions& options, const Trai
     network->load(best);
   } else {
     state.average->to(torch::Device(torch::kCPU));
-    copy_weights(*network, *state.average);
+    mix_weights(*network, *state.average, 0);
   }
   network->eval();
   return network;

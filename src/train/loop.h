@@ -31,8 +31,12 @@ struct TrainTask {
 torch::Tensor input_tensor(std::vector<float>& values, std::size_t count, const InputSpec& spec,
                            const torch::Device& device);
 
-/// Parameters and statistics of `from`, a network of the same making, into `to`.
-void copy_weights(torch::nn::Module& to, torch::nn::Module& from);
+/// Whether the parameters of both are of the same shapes.
+bool alike(const torch::nn::Module& one, const torch::nn::Module& other);
+
+/// Parameters and statistics of `from`, which must be alike, into `to`, which keeps the share `kept` of its
+/// own.
+void mix_weights(torch::nn::Module& to, torch::nn::Module& from, double kept);
 
 /// Checks device, precision, optimiser and schedule of `options`. kInvalidArgument.
 Result<Done> check_machine(const TrainOptions& options);

@@ -168,7 +168,7 @@ Result<std::shared_ptr<OpacityNet>> train_opacity(const TrainOptions& options, c
   task.make = [&] { return make_opacity_net(*architecture, options.frozen, options.drop_path); };
   if (films.start != nullptr) {
     task.start = [&](torch::nn::Module& module) -> Result<Done> {
-      copy_weights(module, *films.start);
+      mix_weights(module, *films.start, 0);
       return Done{};
     };
   } else if (!options.weights.empty()) {

@@ -15,6 +15,7 @@ void for_each_field(Options& options, Visit&& visit) {
   visit("weights", options.weights);
   visit("frozen", options.frozen);
   visit("teachers", options.teachers);
+  visit("soup", options.soup);
   visit("width", options.scale.width);
   visit("depth", options.scale.depth);
   visit("convolutions", options.scale.convolutions);

@@ -69,6 +69,21 @@ Result<Teachers> read_teachers(const TrainOptions& options, int classes, const I
   return teachers;
 }
 
+/// The mean of the networks of `runs` into `network`.
+Result<Done> start_from_soup(const std::vector<std::string>& runs, Classifier& network, int classes,
+                             const InputSpec& input) {
+  double before = 0;
+  for (const std::string& run : runs) {
+    const auto kept = read_run(run, classes, input);
+    if (!kept) return kept.error();
+    if (!alike(network, **kept))
+      return Error{ErrorCode::kInvalidArgument, run + ": its network is of another architecture"};
+    mix_weights(network, **kept, before / (before + 1));
+    before += 1;
+  }
+  return Done{};
+}
+
 /// The normalised geometric mean of what the teachers say, which is the mean of their log-odds.
 Tensor taught_by(const Teachers& teachers, const Tensor& inputs) {
   const torch::NoGradGuard no_grad;
@@ -155,7 +170,11 @@ Result<std::shared_ptr<Classifier>> train(const TrainOptions& options, int class
 
   TrainTask task;
   task.make = [&] { return make_classifier(*architecture, network_options); };
-  if (!options.weights.empty()) {
+  if (!options.soup.empty()) {
+    task.start = [&](torch::nn::Module& module) {
+      return start_from_soup(options.soup, dynamic_cast<Classifier&>(module), classes, spec);
+    };
+  } else if (!options.weights.empty()) {
     task.start = [&](torch::nn::Module& module) -> Result<Done> {
       return start_from(options.weights, dynamic_cast<Classifier&>(module), training, preprocessor,
                         loader_options);

@@ -28,6 +28,9 @@ struct TrainOptions {
   /// labels, is then what is taught: of each bent picture what they say of just that one (Hinton, Vinyals and
   /// Dean 2015; Beyer et al. 2022).
   std::vector<std::string> teachers;
+  /// Runs of train() that have ended, of the same architecture, input and classes: training starts from the
+  /// mean of their weights (a model soup, Wortsman et al. 2022) and not from `weights`.
+  std::vector<std::string> soup;
   ArchitectureScale scale;
   std::int64_t max_parameters = 0;  ///< a network with more is refused; 0: none is
   int input_size = 224;

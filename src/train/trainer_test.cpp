@@ -189,6 +189,32 @@ TEST_F(TrainerTest, RefusesTeachersThatCannotTeachIt) {
   EXPECT_EQ(run(options, "b").error().code, ErrorCode::kDamaged);
 }
 
+TEST_F(TrainerTest, StartsFromTheMeanOfEarlierRuns) {
+  TrainOptions options = small_options();
+  options.epochs = 8;
+  options.augment = no_augmentation();
+  const auto one = run(options, "one");
+  options.seed = 2;
+  const auto two = run(options, "two");
+  ASSERT_TRUE(one && two);
+  // Steps too small to lead anywhere: what comes out is what was started from.
+  options.epochs = 1;
+  options.learning_rate = 1e-12;
+  options.weight_decay = 0;
+  const auto first_weights = [](const Classifier& network) { return network.parameters().front(); };
+  options.soup = {(dir_ / "one").string()};
+  const auto same = run(options, "same");
+  ASSERT_TRUE(same) << same.error().message;
+  EXPECT_TRUE(torch::allclose(first_weights(**same), first_weights(**one)));
+  options.soup.push_back((dir_ / "two").string());
+  const auto mean = run(options, "mean");
+  ASSERT_TRUE(mean) << mean.error().message;
+  EXPECT_TRUE(torch::allclose(first_weights(**mean), (first_weights(**one) + first_weights(**two)) / 2));
+  options.scale.width = 2;
+  options.architecture = "mobilenet-v2";
+  EXPECT_EQ(run(options, "other").error().code, ErrorCode::kInvalidArgument);
+}
+
 TEST_F(TrainerTest, LearnsNothingThatTheOffsetTellsAlready) {
   const auto spread = [&](double certainty) {
     for (TrainingPicture& picture : training_) {
