@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <stdexcept>
 #include <string>
@@ -185,6 +186,14 @@ Result<Plane> usable_plane(const Image& image, const Frame& seen, int width, int
   return plane;
 }
 
+/// What brings the highest bit in use to the top: 10 to 14 bits written into 16 would have a few
+/// gray levels left of 256.
+float lift_of(const Image& image) {
+  if (image.bits() == 8) return 1.0F;
+  const std::uint16_t top = *std::ranges::max_element(image.pixels16());
+  return static_cast<float>(1U << (16U - static_cast<unsigned>(std::bit_width(top))));
+}
+
 }  // namespace
 
 Plane resize(const Image& image, const Frame& frame, int width, int height) {
@@ -245,8 +254,12 @@ Image to_image(const Plane& plane) {
 }
 
 Result<Image> standard_film(const Image& image) {
-  const Result<Plane> plane = usable_plane(image, whole(image), kFilmSide, kFilmSide);
+  Result<Plane> plane = usable_plane(image, whole(image), kFilmSide, kFilmSide);
   if (!plane) return plane.error();
+  const float lift = lift_of(image);
+  if (lift > 1.0F) {
+    for (float& value : plane->values) value *= lift;
+  }
   return to_image(*plane);
 }
 

@@ -98,7 +98,8 @@ inline constexpr int kFilmSide = 224;
 /// A picture with a side of fewer pixels shows no chest that could be judged.
 inline constexpr int kSmallestSide = 32;
 
-/// `image` as an 8-bit film of kFilmSide x kFilmSide pixels. kUnusable where it is
+/// `image` as an 8-bit film of kFilmSide x kFilmSide pixels; of 16 bits, those above the highest in
+/// use are left out, so that detectors' 10 to 14 keep their gray levels. kUnusable where it is
 /// narrower or lower than 32 pixels, or one flat gray.
 Result<Image> standard_film(const Image& image);
 

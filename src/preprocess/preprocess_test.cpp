@@ -184,6 +184,20 @@ TEST(Preprocessor, SeesNoDifferenceBetweenDepths) {
   for (std::size_t i = 0; i < eight.size(); ++i) ASSERT_NEAR(eight[i], sixteen[i], 0.02) << i;
 }
 
+TEST(StandardFilm, KeepsTheGrayLevelsOfDetectorsThatFillTheLowerBits) {
+  Image::Pixels16 low;
+  Image::Pixels16 high;
+  for (int i = 0; i < 64 * 64; ++i) {
+    const auto level = static_cast<std::uint16_t>(300 + i % 64 * 52);  // up to 3576: 12 bits
+    low.push_back(level);
+    high.push_back(static_cast<std::uint16_t>(level * 16));
+  }
+  const auto raw = standard_film(Image(64, 64, std::move(low)));
+  const auto stretched = standard_film(Image(64, 64, std::move(high)));
+  ASSERT_TRUE(raw && stretched);
+  EXPECT_TRUE(std::ranges::equal(raw->pixels8(), stretched->pixels8()));
+}
+
 TEST(Preprocessor, RefusesWhatCannotBeJudged) {
   const Preprocessor preprocessor({});
   std::vector<float> input(preprocessor.input_size());
